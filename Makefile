@@ -1,0 +1,81 @@
+# Everything a person or a CI machine runs. It needs Python >= 3.10, pip and make, and nothing else:
+# no root, no terminal, no fixed port, nothing installed by hand. `make help` lists the targets.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+
+# Of these three together, so many percent of all branches must be covered by tests.
+COVERAGE_MIN := 95
+COVERAGE_OF := src/caproto/_protocol/*,src/caproto/client/*,src/caproto/server/*
+
+CODE := $(wildcard src tests examples benchmarks fuzz)
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: venv
+venv: $(STAMP) ## make .venv with caproto (editable) and all tools; quick when nothing changed
+
+# Where Python comes without ensurepip (Debian without python3-venv), its own pip fills the venv.
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "caproto needs Python 3.10 or newer")'
+	$(PYTHON) -m venv $(VENV) || { \
+	    $(PYTHON) -m venv --clear --without-pip $(VENV) && \
+	    $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; }
+	$(BIN)/python $(PIP_INSTALL) -e '.[complete,test,dev]'
+	@touch $@
+
+.PHONY: demo
+demo: venv ## start the random-walk IOC and run the tutorial against it
+	$(BIN)/python examples/tutorial.py
+
+.PHONY: test
+test: venv ## run all tests
+	$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: check
+check: format-check lint types layers coverage ## what every change must pass; CI runs this
+
+.PHONY: format-check
+format-check: venv
+	$(BIN)/ruff format --check $(CODE)
+
+.PHONY: format
+format: venv ## format the code and sort imports
+	$(BIN)/ruff check --quiet --select I --fix $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+.PHONY: lint
+lint: venv ## look for likely mistakes
+	$(BIN)/ruff check $(CODE)
+
+.PHONY: types
+types: venv ## check the types
+	$(BIN)/mypy $(CODE)
+
+.PHONY: layers
+layers: venv ## check that no layer imports a higher one
+	$(BIN)/lint-imports
+
+.PHONY: coverage
+coverage: venv ## run all tests and see which branches they reach
+	$(BIN)/coverage erase
+	$(BIN)/python -m pytest --cov --cov-report= $(ARGS)
+	$(BIN)/coverage report
+	$(BIN)/coverage report --fail-under=$(COVERAGE_MIN) --include='$(COVERAGE_OF)'
+
+.PHONY: bench-micro
+bench-micro: venv ## measure the hot path (benchmarks/micro)
+	$(BIN)/python -m pytest benchmarks/micro -o python_files='bench_*.py test_*.py' -o timeout=600 $(ARGS)
+
+.PHONY: clean
+clean: ## remove everything that these targets made
+	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .benchmarks .hypothesis
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find src tests examples benchmarks fuzz -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

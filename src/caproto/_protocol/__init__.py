@@ -1,0 +1,1 @@
+"""Channel Access without I/O: bytes to messages, states and types, for both roles."""

@@ -1,0 +1,201 @@
+"""Where one message ends and the next begins, in a stream of chunks and in a datagram."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+from .._errors import RemoteProtocolError
+from .arrays import Buffer
+from .header import EXTENDED, EXTENDED_SIZES, HEADER, Head
+
+__all__ = ["COMMANDS", "LARGE", "Handler", "MessageStream", "walk_datagram"]
+
+Handler: TypeAlias = Callable[[Head, Buffer], None]
+
+COMMANDS = 28
+"""Command numbers run from 0 to 27."""
+LARGE = 65536
+"""Payloads from here on are received into a buffer of their own."""
+_HEADER_SIZE = HEADER.size
+_EXTENDED_SIZE = EXTENDED.size
+
+
+def _ignore(head: Head, payload: Buffer) -> None:
+    """Drop a message that came after the end."""
+
+
+class MessageStream:
+    """Cuts a stream into messages and hands each to the handler of its command.
+
+    Parameters
+    ----------
+    handlers : list of callables
+        ``handlers[command](head, payload)``, one for each of the 28 commands.
+    max_payload : int
+        A message that claims a larger payload ends the stream: it is an attack or noise.
+    """
+
+    __slots__ = (
+        "_filled",
+        "_handlers",
+        "_large",
+        "_large_head",
+        "_tail",
+        "max_payload",
+        "messages",
+    )
+
+    def __init__(self, handlers: list[Handler], max_payload: int = 1 << 31) -> None:
+        assert len(handlers) == COMMANDS
+        self._handlers = handlers
+        self._tail = b""
+        self._large: bytearray | None = None
+        self._large_head: Head = ()
+        self._filled = 0
+        self.max_payload = max_payload
+        self.messages = 0
+        """How many messages have been handed over."""
+
+    def close(self) -> None:
+        """Drop what is there and what is still to come, also the rest of a chunk being walked."""
+        self._handlers[:] = [_ignore] * COMMANDS
+        self._tail = b""
+        self._large = None
+
+    def feed(self, data: bytes) -> None:
+        """Take a received chunk of any size.
+
+        Raises
+        ------
+        RemoteProtocolError
+            If the stream cannot be Channel Access; there is no way to find the next message then.
+        """
+        if self._large is not None:
+            data = self._feed_large(data)
+        elif self._tail:
+            data = self._tail + data
+        # The loop that every received message goes through. It walks by offset, because slicing off the rest of the
+        # chunk for each message costs a copy of that rest; only the payload is copied, so that a message that is
+        # kept does not keep the whole chunk.
+        handlers = self._handlers
+        unpack = HEADER.unpack_from
+        offset, end, count = 0, len(data), 0
+        while end - offset >= _HEADER_SIZE:
+            head = unpack(data, offset)
+            size = head[1]
+            start = offset + _HEADER_SIZE
+            if size == 0xFFFF:
+                if end - offset < _EXTENDED_SIZE:
+                    break
+                size, elements = EXTENDED_SIZES.unpack_from(data, start)
+                start = offset + _EXTENDED_SIZE
+                head = (head[0], size, head[2], elements, head[4], head[5], True)
+            stop = start + size
+            if stop > end:
+                if size >= LARGE and self._begin_large(head, data[start:]):
+                    offset = end
+                break
+            if size & 7 or head[0] >= COMMANDS:
+                self._refuse(head)
+            handlers[head[0]](head, data[start:stop])
+            count += 1
+            offset = stop
+        self._tail = data[offset:]
+        self.messages += count
+
+    def _refuse(self, head: Head) -> None:
+        """Raise because of a header that cannot be."""
+        if head[0] >= COMMANDS:
+            raise RemoteProtocolError(f"the peer sent command {head[0]}, which does not exist")
+        if head[1] & 7:
+            raise RemoteProtocolError(
+                f"the peer sent {head[1]} bytes of payload with command {head[0]}: not a multiple of 8"
+            )
+        raise RemoteProtocolError(
+            f"the peer announces {head[1]} bytes of payload; {self.max_payload} are allowed"
+        )
+
+    def _begin_large(self, head: Head, beginning: bytes) -> bool:
+        """Make a buffer for a large payload of which only the beginning is here."""
+        size = head[1]
+        if size > self.max_payload or size & 7 or head[0] >= COMMANDS:
+            self._refuse(head)
+        self._large = bytearray(size)
+        self._large[: len(beginning)] = beginning
+        self._large_head = head
+        self._filled = len(beginning)
+        return True
+
+    def _feed_large(self, data: bytes) -> bytes:
+        """Put `data` into the large buffer, and return what is left over."""
+        room = self.large_room()
+        taken = min(len(room), len(data))
+        room[:taken] = memoryview(data)[:taken]
+        room.release()
+        self.large_received(taken)
+        return data[taken:]
+
+    @property
+    def bytes_needed(self) -> int:
+        """How many bytes are missing until the next message, as far as its header tells."""
+        if self._large is not None:
+            return len(self._large) - self._filled
+        tail = self._tail
+        held = len(tail)
+        if held < _HEADER_SIZE:
+            return _HEADER_SIZE - held
+        size = int(HEADER.unpack_from(tail)[1])
+        if size != 0xFFFF:
+            return _HEADER_SIZE + size - held
+        if held < _EXTENDED_SIZE:
+            return _EXTENDED_SIZE - held
+        return _EXTENDED_SIZE + int(EXTENDED_SIZES.unpack_from(tail, _HEADER_SIZE)[0]) - held
+
+    @property
+    def expects_large(self) -> bool:
+        """Whether a large payload is being received."""
+        return self._large is not None
+
+    def large_room(self) -> memoryview:
+        """Return the part of the large payload that is still to be received; empty if there is none.
+
+        A shell that can receives straight into it, and tells by `large_received`.
+        """
+        if self._large is None:
+            return memoryview(b"")
+        return memoryview(self._large)[self._filled :]
+
+    def large_received(self, nbytes: int) -> bool:
+        """Count `nbytes` more of the large payload; hand it over and return True when it is complete."""
+        large = self._large
+        self._filled += nbytes
+        if large is None or self._filled < len(large):
+            return False
+        self._large = None
+        self.messages += 1
+        self._handlers[self._large_head[0]](self._large_head, large)
+        return True
+
+
+def walk_datagram(data: bytes) -> Iterator[tuple[Head, bytes]]:
+    """Yield header and payload of each message in a datagram.
+
+    Raises
+    ------
+    RemoteProtocolError
+        If a message reaches beyond the end; those before it have been yielded.
+    """
+    offset, end = 0, len(data)
+    while offset < end:
+        if end - offset < _HEADER_SIZE:
+            raise RemoteProtocolError(f"a datagram ends with {end - offset} bytes of a header")
+        head: Head = HEADER.unpack_from(data, offset)
+        start = offset + _HEADER_SIZE
+        stop = start + head[1]
+        if stop > end:
+            raise RemoteProtocolError(
+                f"a datagram of {end} bytes has a message that ends at {stop}"
+            )
+        yield head, data[start:stop]
+        offset = stop

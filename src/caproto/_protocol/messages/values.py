@@ -1,0 +1,312 @@
+"""Messages that carry values: reads and writes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..arrays import Buffer, decode_data, decode_value, encode_values
+from ..dbr import DBR_TYPES, METADATA_SIZES, DbrMetadata
+from ..enums import Command
+from ..status import CAStatus, CAStatusCode, status_from_code
+from .base import HeadField, Message, TypeField, data_type_of
+from .circuit import status_code
+
+__all__ = [
+    "DataMessage",
+    "ReadNotifyRequest",
+    "ReadNotifyResponse",
+    "ReadRequest",
+    "ReadResponse",
+    "WriteNotifyRequest",
+    "WriteNotifyResponse",
+    "WriteRequest",
+    "value_payload",
+]
+
+
+def value_payload(
+    data: Any, data_type: int, data_count: int | None, metadata: Any = None
+) -> tuple[Buffer, int]:
+    """Return the payload (not yet padded) of metadata and values, and the number of elements."""
+    values, count = encode_values(data_type, data, data_count)
+    size = METADATA_SIZES[data_type]
+    if not size:
+        return values, count
+    if metadata is None:
+        metadata = bytes(size)
+    elif isinstance(metadata, dict):
+        metadata = DBR_TYPES[data_type_of(data_type)](**metadata)
+    return bytes(metadata).ljust(size, b"\0")[:size] + values, count
+
+
+class DataMessage(Message):
+    """A message with values; they are decoded when they are looked at."""
+
+    __slots__ = ("_data",)
+    data_type = TypeField()
+    data_count = HeadField(3, "Number of elements.")
+
+    def _set_data(
+        self, data: Any, data_type: int, data_count: int | None, p1: int, p2: int, metadata: Any
+    ) -> None:
+        """Fill in header and payload of a message made here."""
+        data_type = data_type_of(data_type)
+        payload, count = value_payload(data, data_type, data_count, metadata)
+        self._set(data_type, count, p1, p2, payload)
+
+    @property
+    def data(self) -> Any:
+        """The values as they were received.
+
+        A ``numpy.ndarray`` that views the received memory, hence big-endian and read-only; an ``array.array`` in
+        machine order where there is no numpy; for strings a list of `bytes`. An unknown type is shown as `bytes`.
+        """
+        try:
+            return self._data
+        except AttributeError:
+            head = self._head
+            if head[2] >= len(METADATA_SIZES):
+                return bytes(self._payload)
+            self._data: Any = decode_data(self._payload, head[2], head[3])
+            return self._data
+
+    @property
+    def value(self) -> Any:
+        """The values to calculate with: one `float`, `int` or `str`; or a list of `str` or a native array."""
+        head = self._head
+        if head[2] >= len(METADATA_SIZES):
+            return bytes(self._payload)
+        return decode_value(self._payload, head[2], head[3])
+
+    @property
+    def metadata(self) -> Any:
+        """What the type carries beside the values (a `DbrMetadata`), or None for the plain types."""
+        head = self._head
+        if not 0 < (METADATA_SIZES[head[2]] if head[2] < len(METADATA_SIZES) else 0) <= head[1]:
+            return None
+        return DBR_TYPES[head[2]].from_buffer(self._payload)  # type: ignore[index]
+
+    @property
+    def buffers(self) -> tuple[Any, ...]:
+        """Metadata and values, each a buffer."""
+        size = METADATA_SIZES[self._head[2]] if self._head[2] < len(METADATA_SIZES) else 0
+        view = memoryview(self._payload)
+        return (view[:size] if size else b"", view[size:])
+
+    def _shown(self, name: str) -> str:
+        if name != "data":
+            return super()._shown(name)
+        data = self.data
+        if hasattr(data, "dtype"):  # the byte order of the wire is noise to a reader
+            data = data.astype(data.dtype.newbyteorder("="), copy=False)
+        return repr(data)
+
+
+class _StatusMixin(Message):
+    """A reply whose first parameter is an ECA status."""
+
+    __slots__ = ()
+
+    @property
+    def status(self) -> CAStatusCode:
+        """The ECA status."""
+        return status_from_code(self._head[4])
+
+
+class _ReadRequestBase(Message):
+    __slots__ = ()
+    _fields = ("data_type", "data_count", "sid", "ioid")
+    data_type = TypeField()
+    data_count = HeadField(3, "Number of elements wanted; 0 for as many as there are.")
+    sid = HeadField(4, "Server's id of the channel.")
+    ioid = HeadField(5, "Id that the answer will carry.")
+
+    def __init__(self, data_type: int, data_count: int, sid: int, ioid: int) -> None:
+        self._set(data_type_of(data_type), data_count, sid, ioid)
+
+
+class ReadNotifyRequest(_ReadRequestBase):
+    """Asks for the value.
+
+    Parameters
+    ----------
+    data_type : ChannelType or int
+    data_count : int
+        0 for as many elements as there are (servers since minor version 13).
+    sid : int
+        Server's id of the channel.
+    ioid : int
+        Id that the answer will carry.
+    """
+
+    __slots__ = ()
+    ID = Command.READ_NOTIFY
+
+
+class ReadRequest(_ReadRequestBase):
+    """Asks for the value, the deprecated way; a failure comes as an `ErrorResponse`.
+
+    Parameters
+    ----------
+    data_type : ChannelType or int
+    data_count : int
+    sid : int
+        Server's id of the channel.
+    ioid : int
+        Id that the answer will carry.
+    """
+
+    __slots__ = ()
+    ID = Command.READ
+
+
+class ReadNotifyResponse(DataMessage, _StatusMixin):
+    """Brings the value.
+
+    Parameters
+    ----------
+    data : iterable or scalar
+    data_type : ChannelType or int
+    data_count : int
+    status : int, CAStatus or CAStatusCode
+    ioid : int
+        As in the request.
+    metadata : DbrMetadata, dict or bytes, optional
+    """
+
+    __slots__ = ()
+    ID = Command.READ_NOTIFY
+    _fields = ("data", "data_type", "data_count", "status", "ioid", "metadata")
+    ioid = HeadField(5, "Id of the request.")
+
+    def __init__(
+        self,
+        data: Any,
+        data_type: int,
+        data_count: int | None,
+        status: int | CAStatusCode | CAStatus,
+        ioid: int,
+        *,
+        metadata: DbrMetadata | dict[str, Any] | bytes | None = None,
+    ) -> None:
+        self._set_data(data, data_type, data_count, status_code(status), ioid, metadata)
+
+
+class ReadResponse(DataMessage):
+    """Brings the value, the deprecated way.
+
+    Parameters
+    ----------
+    data : iterable or scalar
+    data_type : ChannelType or int
+    data_count : int
+    sid : int
+        Server's id of the channel (some servers send the client's).
+    ioid : int
+        As in the request.
+    metadata : DbrMetadata, dict or bytes, optional
+    """
+
+    __slots__ = ()
+    ID = Command.READ
+    _fields = ("data", "data_type", "data_count", "sid", "ioid", "metadata")
+    sid = HeadField(4, "Server's id of the channel.")
+    ioid = HeadField(5, "Id of the request.")
+
+    def __init__(
+        self,
+        data: Any,
+        data_type: int,
+        data_count: int | None,
+        sid: int,
+        ioid: int,
+        *,
+        metadata: DbrMetadata | dict[str, Any] | bytes | None = None,
+    ) -> None:
+        self._set_data(data, data_type, data_count, sid, ioid, metadata)
+
+
+class _WriteRequestBase(DataMessage):
+    __slots__ = ()
+    _fields = ("data", "data_type", "data_count", "sid", "ioid", "metadata")
+    sid = HeadField(4, "Server's id of the channel.")
+    ioid = HeadField(5, "Id of the request.")
+
+    def __init__(
+        self,
+        data: Any,
+        data_type: int,
+        data_count: int | None,
+        sid: int,
+        ioid: int,
+        *,
+        metadata: DbrMetadata | dict[str, Any] | bytes | None = None,
+    ) -> None:
+        self._set_data(data, data_type, data_count, sid, ioid, metadata)
+
+
+class WriteRequest(_WriteRequestBase):
+    """Writes a value and asks for no answer.
+
+    Parameters
+    ----------
+    data : iterable or scalar
+    data_type : ChannelType or int
+    data_count : int
+    sid : int
+        Server's id of the channel.
+    ioid : int
+        Libca puts the channel's cid here: a failure comes back with it.
+    metadata : DbrMetadata, dict or bytes, optional
+    """
+
+    __slots__ = ()
+    ID = Command.WRITE
+
+
+class WriteNotifyRequest(_WriteRequestBase):
+    """Writes a value and asks to be told when that is done.
+
+    Parameters
+    ----------
+    data : iterable or scalar
+    data_type : ChannelType or int
+    data_count : int
+    sid : int
+        Server's id of the channel.
+    ioid : int
+        Id that the answer will carry.
+    metadata : DbrMetadata, dict or bytes, optional
+    """
+
+    __slots__ = ()
+    ID = Command.WRITE_NOTIFY
+
+
+class WriteNotifyResponse(_StatusMixin):
+    """Tells that a write is done, or failed.
+
+    Parameters
+    ----------
+    data_type : ChannelType or int
+    data_count : int
+    status : int, CAStatus or CAStatusCode
+    ioid : int
+        As in the request.
+    """
+
+    __slots__ = ()
+    ID = Command.WRITE_NOTIFY
+    _fields = ("data_type", "data_count", "status", "ioid")
+    data_type = TypeField()
+    data_count = HeadField(3, "Number of elements written.")
+    ioid = HeadField(5, "Id of the request.")
+
+    def __init__(
+        self,
+        data_type: int,
+        data_count: int,
+        status: int | CAStatusCode | CAStatus,
+        ioid: int,
+    ) -> None:
+        self._set(data_type_of(data_type), data_count, status_code(status), ioid)

@@ -1,0 +1,52 @@
+"""Arrays kept by numpy; imported on first use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .arrays import Backend, Buffer
+from .enums import ChannelType
+
+__all__ = ["NUMPY_BACKEND"]
+
+_WIRE: dict[ChannelType, np.dtype[Any]] = {
+    ChannelType.INT: np.dtype(">i2"),
+    ChannelType.FLOAT: np.dtype(">f4"),
+    ChannelType.ENUM: np.dtype(">u2"),
+    ChannelType.CHAR: np.dtype("u1"),
+    ChannelType.LONG: np.dtype(">i4"),
+    ChannelType.DOUBLE: np.dtype(">f8"),
+}
+
+
+def _convert(values: Any, data_type: ChannelType) -> Any:
+    """Return `values` in machine order; a number that does not fit is an error, not a wrapped one."""
+    wanted = _WIRE[data_type].newbyteorder("=")
+    given = np.asarray(values)
+    if given.dtype.kind not in "biuf":
+        if given.dtype.kind in "US":
+            raise TypeError("text among the numbers")
+        given = given.astype(np.float64 if wanted.kind == "f" else np.int64)
+    if wanted.kind == "f":
+        return given.astype(wanted, copy=False)
+    if given.dtype != wanted and given.size:
+        limits = np.iinfo(wanted)
+        low, high = given.min(), given.max()
+        if not (low >= limits.min and high <= limits.max):
+            raise OverflowError
+    return given.astype(wanted, copy=False)
+
+
+def _decode(buffer: Buffer, data_type: ChannelType, data_count: int) -> Any:
+    """View `buffer`; nothing is copied."""
+    return np.frombuffer(buffer, _WIRE[data_type], data_count)
+
+
+def _encode(values: Any, data_type: ChannelType) -> Buffer:
+    """Convert and swap in one pass where the type is the same already."""
+    return _convert(values, data_type).astype(_WIRE[data_type], copy=False).tobytes()  # type: ignore[no-any-return]
+
+
+NUMPY_BACKEND = Backend("numpy", _convert, _decode, _encode, dict(_WIRE), (np.ndarray,))

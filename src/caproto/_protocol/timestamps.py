@@ -1,0 +1,121 @@
+"""EPICS time: seconds and nanoseconds since 1990-01-01 00:00 UTC."""
+
+from __future__ import annotations
+
+import datetime
+from typing import TypeAlias
+
+from .._constants import EPICS2UNIX_EPOCH
+
+__all__ = [
+    "TimeStamp",
+    "epics_timestamp_to_unix",
+    "timestamp_to_epics",
+]
+
+_OFFSET = int(EPICS2UNIX_EPOCH)
+_UNIX_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+
+FlexibleTime: TypeAlias = "TimeStamp | datetime.datetime | float | tuple[int, int]"
+
+
+def epics_timestamp_to_unix(seconds_since_epoch: int, nano_seconds: int) -> float:
+    """Convert an EPICS time to a Unix one, in seconds.
+
+    Parameters
+    ----------
+    seconds_since_epoch : int
+        Whole seconds since the EPICS epoch.
+    nano_seconds : int
+
+    Returns
+    -------
+    float
+    """
+    return seconds_since_epoch + _OFFSET + 1e-9 * nano_seconds
+
+
+def timestamp_to_epics(ts: float | datetime.datetime) -> tuple[int, int]:
+    """Convert a Unix time, or a `datetime`, to EPICS seconds and nanoseconds.
+
+    Parameters
+    ----------
+    ts : float or datetime.datetime
+        A naive `datetime` is taken as UTC.
+
+    Returns
+    -------
+    seconds, nanoseconds : int
+    """
+    if isinstance(ts, datetime.datetime):
+        since = ts.replace(tzinfo=ts.tzinfo or datetime.timezone.utc) - _UNIX_EPOCH
+        seconds = since.days * 86400 + since.seconds
+        nanoseconds = since.microseconds * 1000
+    else:
+        seconds = int(ts // 1)
+        nanoseconds = round((ts - seconds) * 1e9)
+    if nanoseconds >= 1_000_000_000:
+        seconds, nanoseconds = seconds + 1, 0
+    return max(0, seconds - _OFFSET), nanoseconds
+
+
+class TimeStamp:
+    """A time as EPICS keeps it; the raw integers are never rounded.
+
+    Parameters
+    ----------
+    secondsSinceEpoch : int
+        Whole seconds since 1990-01-01 00:00 UTC.
+    nanoSeconds : int
+        Some facilities keep a pulse id in its lowest bits.
+    """
+
+    __slots__ = ("nanoSeconds", "secondsSinceEpoch")
+
+    def __init__(self, secondsSinceEpoch: int = 0, nanoSeconds: int = 0) -> None:  # noqa: N803
+        self.secondsSinceEpoch = secondsSinceEpoch
+        self.nanoSeconds = nanoSeconds
+
+    @property
+    def timestamp(self) -> float:
+        """Unix time in seconds."""
+        return epics_timestamp_to_unix(self.secondsSinceEpoch, self.nanoSeconds)
+
+    @classmethod
+    def from_unix_timestamp(cls, timestamp: float) -> TimeStamp:
+        """Make one of a Unix time in seconds."""
+        return cls(*timestamp_to_epics(timestamp))
+
+    @classmethod
+    def now(cls) -> TimeStamp:
+        """Make one of the current time, to the microsecond."""
+        return cls(*timestamp_to_epics(datetime.datetime.now(datetime.timezone.utc)))
+
+    @classmethod
+    def from_flexible_value(cls, timestamp: FlexibleTime) -> TimeStamp:
+        """Make one of a Unix time, a `datetime`, a pair of EPICS integers or another `TimeStamp`."""
+        if isinstance(timestamp, TimeStamp):
+            return cls(timestamp.secondsSinceEpoch, timestamp.nanoSeconds)
+        if isinstance(timestamp, tuple):
+            return cls(*timestamp)
+        return cls(*timestamp_to_epics(timestamp))
+
+    def as_datetime(self) -> datetime.datetime:
+        """Return the time as a naive `datetime.datetime` in UTC, to the nearest microsecond."""
+        return _UNIX_EPOCH.replace(tzinfo=None) + datetime.timedelta(
+            seconds=self.secondsSinceEpoch + _OFFSET, microseconds=round(self.nanoSeconds / 1000)
+        )
+
+    def __repr__(self) -> str:
+        return f"TimeStamp(timestamp={self.timestamp})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, TimeStamp):
+            return NotImplemented
+        return (self.secondsSinceEpoch, self.nanoSeconds) == (
+            other.secondsSinceEpoch,
+            other.nanoSeconds,
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.secondsSinceEpoch, self.nanoSeconds))

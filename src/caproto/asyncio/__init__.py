@@ -1,0 +1,1 @@
+"""Channel Access on asyncio: `caproto.asyncio.client` and `caproto.asyncio.server`."""

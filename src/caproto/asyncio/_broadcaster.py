@@ -1,0 +1,309 @@
+"""The client's UDP socket: searches, beacons and the repeater."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Iterable
+from typing import Any
+
+from .._addresses import is_ipv4
+from .._env import ClientSettings
+from .._errors import CaprotoRuntimeError
+from .._net import search_destinations
+from .._protocol.messages import Message
+from .._repeater_process import spawn_repeater
+from .._sockets import search_socket
+from ..client.broadcast import BroadcastEngine
+from ..client.search import Address, OnFound, SearchEngine
+
+__all__ = ["SharedBroadcaster"]
+
+logger = logging.getLogger("caproto.bcast")
+search_logger = logging.getLogger("caproto.bcast.search")
+
+_MAX_DATAGRAM = 65535
+_RECEIVE_BUFFER = 1 << 20  # bytes; answers to thousands of names arrive within milliseconds
+_SPAWN_AFTER = 0.5  # seconds without an answer from a repeater
+_NEVER = float("inf")
+
+
+class SharedBroadcaster:
+    """A broadcaster client which can be shared among multiple Contexts.
+
+    It must be made within the event loop that uses it.
+
+    Parameters
+    ----------
+    registration_retry_time : float, optional
+        The time, in seconds, between attempts made to register with the repeater. Default is 10.
+
+    Raises
+    ------
+    CaprotoRuntimeError
+        If no event loop is running.
+    """
+
+    def __init__(self, *, registration_retry_time: float = 10.0) -> None:
+        try:
+            self._loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise CaprotoRuntimeError(
+                "A Context or SharedBroadcaster must be instantiated in the event loop it is to be used in: make "
+                "it within a coroutine"
+            ) from None
+        self.settings = ClientSettings.from_environ()
+        self.registration_retry_time = registration_retry_time
+        self.results = SearchEngine(
+            self.settings.max_search_period, self.settings.stale_search_expiration
+        )
+        self.engine = BroadcastEngine(self.results, self.settings.server_port)
+        self.listeners: set[Any] = set()
+        self._destinations: tuple[Address, ...] | None = None
+        self._errors: dict[Address, int] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._wake = _NEVER
+        self._poll_soon = False
+        self._attempts = 0
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.closed = False
+        self._sock = search_socket(self.settings.mcast_ttl)
+        try:
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+        except OSError:
+            pass  # a smaller one works, with more retries
+        self._loop.add_reader(self._sock, self._readable)
+        self._registration = self._loop.call_soon(self._register_again)
+        self._find_destinations()
+
+    def __repr__(self) -> str:
+        return (
+            f"<SharedBroadcaster listeners={len(self.listeners)} searching={self.results.pending}>"
+        )
+
+    # --- for Contexts -----------------------------------------------------------------------------------------------
+
+    def add_listener(self, listener: Any) -> None:
+        """Keep the socket open for `listener`."""
+        self.listeners.add(listener)
+
+    async def remove_listener(self, listener: Any) -> None:
+        """Let go; with the last listener the broadcaster closes."""
+        self.listeners.discard(listener)
+        if not self.listeners:
+            await self.disconnect()
+
+    async def disconnect(self) -> None:
+        """Disconnect the broadcaster and stop listening."""
+        if self.closed:
+            return
+        self.closed = True
+        self._registration.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._loop.remove_reader(self._sock)
+        self._sock.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # --- searches ---------------------------------------------------------------------------------------------------
+
+    def start_search(self, name: str, on_found: OnFound, delay: float = 0.0) -> None:
+        """Look for `name`; see `caproto.client.host.Searcher`."""
+        self.results.search(name, on_found, self._loop.time(), delay)
+        self._poll_at_end_of_turn()
+
+    def leave_search(self, name: str, on_found: OnFound) -> None:
+        """Look for `name` no more, as far as `on_found` is concerned."""
+        self.results.forget(name, on_found)
+
+    def describe_search(self, name: str) -> str:
+        """Say where and how often `name` was looked for, and what to check."""
+        search = self.results.get(name)
+        where = ", ".join(f"{host}:{port}" for host, port in self._destinations or ())
+        if not where:
+            return "There is no address to search: set EPICS_CA_ADDR_LIST, or EPICS_CA_AUTO_ADDR_LIST=YES."
+        often = f"{search.attempts} times" if search is not None else "no longer"
+        return (
+            f"It was asked for {often} at {where}. Check the name, that its IOC runs, and that EPICS_CA_ADDR_LIST "
+            "and EPICS_CA_AUTO_ADDR_LIST lead to its network."
+        )
+
+    def search_again(self) -> None:
+        """Ask for all unanswered names once more, soon."""
+        self.results.boost(self._loop.time())
+        self._poll_at_end_of_turn()
+
+    def cancel(self, *names: str) -> None:
+        """Stop to look for `names`, on behalf of all Contexts that share this broadcaster.
+
+        Asking a Context for such a name again starts a fresh search.
+
+        Parameters
+        ----------
+        *names : str
+        """
+        for name in names:
+            self.results.cancel(name)
+            for listener in self.listeners:
+                listener.search_cancelled(name)
+
+    async def search(self, results_queue: Any, *names: str) -> None:
+        """Generate, process, and transport search request(s).
+
+        Parameters
+        ----------
+        results_queue : object with a `put` method
+            Receives ``(address, names)`` for each answer; `put` may be a coroutine function.
+        *names : str
+        """
+        for name in names:
+            self.start_search(name, _QueueListener(results_queue, name, self._tasks))
+        self._poll()
+
+    def _poll_at_end_of_turn(self) -> None:
+        """Let the names of one turn share datagrams."""
+        if not self._poll_soon:
+            self._poll_soon = True
+            self._loop.call_soon(self._poll)
+
+    def _poll(self) -> None:
+        """Send what is due, and plan the next time."""
+        self._poll_soon = False
+        if self.closed or self._destinations is None:
+            return
+        now = self._loop.time()
+        for datagram in self.results.poll(now):
+            for destination in self._destinations:
+                self._send_datagram(datagram, destination)
+        deadline = self.results.next_deadline()
+        if deadline != self._wake or self._timer is None:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            self._wake = deadline
+            if deadline < _NEVER:
+                self._timer = self._loop.call_at(max(deadline, now + 0.001), self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._poll()
+
+    # --- the socket -------------------------------------------------------------------------------------------------
+
+    def _find_destinations(self) -> None:
+        """Look host names up in a thread; without names everything is known at once."""
+        if all(is_ipv4(address.host) for address in self.settings.addr_list):
+            self._destinations = search_destinations(self.settings)
+            return
+        task = self._loop.create_task(self._look_up_destinations())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _look_up_destinations(self) -> None:
+        self._destinations = await asyncio.to_thread(search_destinations, self.settings)
+        self._poll_at_end_of_turn()
+
+    def _send_datagram(self, datagram: bytes, destination: Address) -> None:
+        """Send; what the network does not take now is sent again with the next retry."""
+        try:
+            self._sock.sendto(datagram, destination)
+        except (BlockingIOError, InterruptedError):
+            pass
+        except OSError as error:
+            # ECONNREFUSED is the answer to an earlier datagram; it says nothing about this one.
+            if isinstance(error, ConnectionError):
+                return
+            if self._errors.get(destination) != error.errno:
+                self._errors[destination] = error.errno or 0
+                logger.error("Cannot send to %s:%d: %s", *destination, error)
+        else:
+            self._errors.pop(destination, None)
+
+    def _readable(self) -> None:
+        """Take all datagrams that are there."""
+        engine, now = self.engine, self._loop.time()
+        for _ in range(256):  # others want their turn, too
+            try:
+                data, sender = self._sock.recvfrom(_MAX_DATAGRAM)
+            except (BlockingIOError, InterruptedError):
+                break
+            except OSError:
+                continue  # an ICMP error for something that was sent
+            engine.on_datagram(data, sender, now)
+        self._poll()
+
+    async def send(self, *commands: Message) -> None:
+        """Process a command and transport it over the UDP socket.
+
+        Parameters
+        ----------
+        *commands : Message
+            Travel in one datagram to all addresses that are searched.
+        """
+        datagram = b"".join(bytes(command) for command in commands)
+        for destination in self._destinations or ():
+            self._send_datagram(datagram, destination)
+
+    # --- the repeater -----------------------------------------------------------------------------------------------
+
+    async def register(self) -> None:
+        """Register this client with the CA Repeater."""
+        self._send_registration()
+
+    def _send_registration(self) -> None:
+        port = self.settings.repeater_port
+        self._send_datagram(self.engine.register_request(), ("127.0.0.1", port))
+
+    def _register_again(self) -> None:
+        """Ask a repeater to pass beacons on; start one if there is none."""
+        if self.engine.registered or self.closed:
+            return
+        self._attempts += 1
+        if self._attempts == 2 and self.settings.spawn_repeater:
+            spawn_repeater(self.settings.repeater_port)
+        self._send_registration()
+        pause = _SPAWN_AFTER if self._attempts <= 2 else self.registration_retry_time
+        self._registration = self._loop.call_later(pause, self._register_again)
+
+    # --- health -----------------------------------------------------------------------------------------------------
+
+    def time_since_last_heard(self) -> dict[Address, float]:
+        """Map each known server address to seconds since its last message.
+
+        The time is reset to 0 whenever we receive a TCP message or a beacon. Servers send beacons at regular
+        intervals, and if there is neither a beacon nor a TCP message we send an echo, to which the server is expected
+        to respond. So the time should not much exceed EPICS_CA_CONN_TMO (default 30 seconds) for a healthy server.
+
+        Returns
+        -------
+        dict
+            ``{(host, port): seconds}``
+        """
+        heard = dict(self.engine.last_heard)
+        for listener in self.listeners:
+            for address, moment in listener.last_heard():
+                heard[address] = max(moment, heard.get(address, moment))
+        now = self._loop.time()
+        return {address: max(0.0, now - moment) for address, moment in heard.items()}
+
+    def servers_heard(self) -> Iterable[Address]:
+        """Return the addresses of all servers that have sent a beacon."""
+        return self.engine.last_heard.keys()
+
+
+class _QueueListener:
+    """Puts the answer to a search into a queue of the caller."""
+
+    def __init__(self, queue: Any, name: str, tasks: set[asyncio.Task[Any]]) -> None:
+        self._queue, self._name, self._tasks = queue, name, tasks
+
+    def __call__(self, address: Address, version: int, now: float) -> bool:
+        put = self._queue.put((address, [self._name]))
+        if asyncio.iscoroutine(put):
+            task = asyncio.get_running_loop().create_task(put)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return True

@@ -1,0 +1,229 @@
+"""The client's TCP sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from typing import TYPE_CHECKING, Any
+
+from .._protocol.circuit import VirtualCircuit
+from .._protocol.messages import Message
+from ..client.circuit import Circuit
+
+if TYPE_CHECKING:
+    from ._context import Context
+
+__all__ = ["VirtualCircuitManager"]
+
+logger = logging.getLogger("caproto.circ")
+
+
+class VirtualCircuitManager:
+    """Encapsulates a VirtualCircuit, a TCP socket, and additional state.
+
+    This object should never be instantiated directly by user code. It is used internally by the Context. Its methods
+    may be touched by user code, but this is rarely necessary.
+
+    Parameters
+    ----------
+    context : Context
+    circuit : VirtualCircuit
+    timeout : float
+    """
+
+    def __init__(self, context: Context, circuit: Circuit, timeout: float | None = 2.0) -> None:
+        self.context = context
+        self.timeout = timeout
+        self.core = circuit
+        self._transport: asyncio.Transport | None = None
+        self._plain = _PlainReceiver(self)
+        self._large = _LargeReceiver(self)
+        self.paused = False
+        self._drained: asyncio.Future[None] | None = None
+        self._loop = context._loop
+        self._closed: asyncio.Future[None] = self._loop.create_future()
+        self._task = self._loop.create_task(self._connect())
+
+    @property
+    def circuit(self) -> VirtualCircuit:
+        """The protocol's side of the circuit."""
+        return self.core.protocol
+
+    @property
+    def pvs(self) -> dict[int, Any]:
+        """The PVs of the circuit by subscription-independent id, their cid."""
+        return {pv.channel.cid: pv for pv in self.core.pvs if pv.channel is not None}
+
+    @property
+    def server_protocol_version(self) -> int:
+        """Minor protocol version of the server."""
+        return self.core.version
+
+    @property
+    def connected(self) -> bool:
+        """Whether the circuit stands."""
+        return self.core.connected
+
+    def __repr__(self) -> str:
+        host, port = self.core.address
+        return (
+            f"<VirtualCircuitManager address={host}:{port} priority={self.core.priority} "
+            f"state={self.core.shown_state}>"
+        )
+
+    async def send(self, *commands: Message, extra: dict[str, Any] | None = None) -> None:
+        """Send messages on the circuit.
+
+        Parameters
+        ----------
+        *commands : Message
+        extra : dict, optional
+            For the log.
+        """
+        self.core.send(b"".join(bytes(command) for command in commands))
+        await self.drain()
+
+    async def events_off(self) -> None:
+        """Suspend updates to all subscriptions on this circuit.
+
+        This may be useful if the server produces updates faster than the client can process them.
+        """
+        self.core.suspend("user")
+
+    async def events_on(self) -> None:
+        """Reactivate updates to all subscriptions on this circuit."""
+        self.core.resume("user")
+
+    async def disconnect(self) -> None:
+        """Close the circuit; its PVs are searched and connected again."""
+        self.core.close("the program asked for it", self._loop.time())
+        await self.wait_closed()
+
+    # --- the socket -------------------------------------------------------------------------------------------------
+
+    async def _connect(self) -> None:
+        """Connect, and tell the engine how it went."""
+        loop, core = self._loop, self.core
+        host, port = core.address
+        try:
+            transport, _ = await loop.create_connection(lambda: self._plain, host, port)
+        except OSError as error:
+            core.close(str(error) or type(error).__name__, loop.time())
+        except asyncio.CancelledError:
+            core.close("the attempt was given up", loop.time(), retry=False)
+            raise
+        else:
+            self._opened(transport)
+        finally:
+            if self._transport is None and not self._closed.done():
+                self._closed.set_result(None)
+
+    def _opened(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if self.core.state.value == "closed":
+            transport.abort()
+            return
+        self.core.protocol.our_address = transport.get_extra_info("sockname")
+        self.core.connected_by(transport.write, self._loop.time())
+
+    def receive(self, data: bytes) -> None:
+        """Take a chunk; switch to the receiver of large payloads where one begins."""
+        core = self.core
+        core.feed(data, self._loop.time())
+        if core.stream.expects_large and self._transport is not None:
+            self._transport.set_protocol(self._large)
+
+    def receive_large(self, nbytes: int) -> None:
+        """Take bytes that are in their place already; switch back where the payload ends."""
+        done = self.core.large_received(nbytes, self._loop.time())
+        if done and self._transport is not None:
+            self._transport.set_protocol(self._plain)
+
+    def lost(self, error: Exception | None) -> None:
+        """Tell the engine that the socket is closed, if it was not the engine that closed it."""
+        self._transport = None
+        self.core.close(str(error) if error else "the server closed it", self._loop.time())
+        self.resume_writing()
+        if not self._closed.done():
+            self._closed.set_result(None)
+
+    def close_transport(self) -> None:
+        """Close the socket; what was written before still goes out."""
+        if self._transport is not None:
+            self._transport.close()
+        else:
+            self._task.cancel()
+        self.resume_writing()
+
+    async def wait_closed(self) -> None:
+        """Wait until the socket is closed."""
+        if self._transport is not None and not self._closed.done():
+            done, _ = await asyncio.wait([self._closed], timeout=1.0)
+            if not done:  # the peer does not take what is still to be written
+                self._transport.abort()
+                await self._closed
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    # --- flow control -----------------------------------------------------------------------------------------------
+
+    def pause_writing(self) -> None:
+        """Note that the socket takes no more for now."""
+        self.paused = True
+
+    def resume_writing(self) -> None:
+        """Let the writers go on."""
+        self.paused = False
+        drained, self._drained = self._drained, None
+        if drained is not None and not drained.done():
+            drained.set_result(None)
+
+    async def drain(self) -> None:
+        """Wait while the socket takes no more, so that a fast writer cannot fill the memory."""
+        if not self.paused:
+            return
+        if self._drained is None:
+            self._drained = self._loop.create_future()
+        await asyncio.shield(self._drained)
+
+
+class _Receiver(asyncio.BaseProtocol):
+    """What both receivers share."""
+
+    def __init__(self, manager: VirtualCircuitManager) -> None:
+        self._manager = manager
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._manager.lost(error)
+
+    def pause_writing(self) -> None:
+        self._manager.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._manager.resume_writing()
+
+    def eof_received(self) -> bool:
+        """Close at the end of the stream."""
+        return False
+
+
+class _PlainReceiver(_Receiver, asyncio.Protocol):
+    """Receives chunks."""
+
+    def __init__(self, manager: VirtualCircuitManager) -> None:
+        super().__init__(manager)
+        self.data_received = manager.receive  # type: ignore[method-assign]
+
+
+class _LargeReceiver(_Receiver, asyncio.BufferedProtocol):
+    """Receives the rest of one large payload straight into its buffer."""
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._manager.core.stream.large_room()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._manager.receive_large(nbytes)

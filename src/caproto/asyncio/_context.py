@@ -1,0 +1,394 @@
+"""The Context: all connections of a client."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import logging
+import socket
+from collections.abc import AsyncGenerator, Callable, Iterable
+from types import TracebackType
+from typing import Any
+
+from .._constants import MAX_PRIORITY
+from .._env import ClientSettings
+from .._errors import CaprotoTypeError, CaprotoValueError, ContextDisconnectedError
+from .._protocol.messages.base import checked_name
+from ..client.circuit import Circuit
+from ..client.engine import ClientEngine
+from ..client.pv import DataType, PVCore, PVState
+from ..client.search import Address
+from ._broadcaster import SharedBroadcaster
+from ._callbacks import WorkerPool
+from ._circuit import VirtualCircuitManager
+from ._defaults import CONTEXT_DEFAULT_TIMEOUT, GLOBAL_DEFAULT_TIMEOUT, Timeout
+from ._pv import PV, run_reply_callback
+from ._subscription import Subscription
+
+__all__ = ["Context"]
+
+logger = logging.getLogger("caproto.ctx")
+_STOP_TIME = 2.0  # seconds that a disconnecting Context gives to callbacks that still run
+
+
+class Context:
+    """Encapsulates the state and connections of a client.
+
+    It must be made within the event loop that uses it.
+
+    Parameters
+    ----------
+    broadcaster : SharedBroadcaster, optional
+        If None is specified, a fresh one is instantiated.
+    timeout : number or None, optional
+        Number of seconds before a CaprotoTimeoutError is raised. This default can be overridden at the PV level or for
+        any given operation. If unset, the default is 2 seconds. If None, never timeout. A global timeout can be
+        specified via an environment variable CAPROTO_DEFAULT_TIMEOUT.
+    host_name : string, optional
+        Uses value of ``socket.gethostname()`` by default.
+    client_name : string, optional
+        Uses value of ``getpass.getuser()`` by default.
+    max_workers : integer, optional
+        Number of worker threads per VirtualCircuit for executing user callbacks. Default is 1. For any number of
+        workers, workers will receive updates in the order in which they are received from the server. That is, work on
+        each update will begin in sequential order; with more than one worker it may not finish in that order. With 0
+        (an extension) plain callbacks run on the event loop itself, which is fastest; they must not block then.
+        Coroutine functions always run on the event loop.
+
+    Raises
+    ------
+    CaprotoRuntimeError
+        If no event loop is running.
+
+    Examples
+    --------
+    >>> async with Context() as ctx:
+    ...     (pv,) = await ctx.get_pvs("random_walk:x")
+    ...     print((await pv.read()).value)
+    """
+
+    def __init__(
+        self,
+        broadcaster: SharedBroadcaster | None = None,
+        *,
+        timeout: float | None = GLOBAL_DEFAULT_TIMEOUT,
+        host_name: str | None = None,
+        client_name: str | None = None,
+        max_workers: int = 1,
+    ) -> None:
+        if max_workers < 0:
+            raise CaprotoValueError(f"max_workers={max_workers} must be 0 or more")
+        self.broadcaster = SharedBroadcaster() if broadcaster is None else broadcaster
+        self._loop = asyncio.get_running_loop()
+        settings = ClientSettings.from_environ()
+        if timeout is GLOBAL_DEFAULT_TIMEOUT:
+            timeout = settings.default_timeout
+        self.timeout = timeout
+        self.host_name = socket.gethostname() if host_name is None else host_name
+        self.client_name = _user_name() if client_name is None else client_name
+        self._max_workers = max_workers
+        self._engine = ClientEngine(
+            self, self.broadcaster, settings, self.host_name, self.client_name
+        )
+        self._pools: dict[Any, WorkerPool] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._managers: set[VirtualCircuitManager] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self.broadcaster.add_listener(self)
+        self.broadcaster.engine.on_beacon.append(self._on_beacon)
+
+    def __repr__(self) -> str:
+        idle = sum(pv.state is PVState.IDLE for pv in self._engine.pvs.values())
+        circuits = sum(circuit.connected for circuit in self._engine.circuits.values())
+        return f"<Context circuits={circuits} pvs={len(self._engine.pvs)} idle={idle}>"
+
+    async def __aenter__(self) -> Context:
+        """Use the Context in a block, at whose end it is disconnected."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.disconnect()
+
+    # --- PVs --------------------------------------------------------------------------------------------------------
+
+    @property
+    def pvs(self) -> dict[tuple[str, int], PV]:
+        """All PVs by name and priority."""
+        return self._engine.pvs  # type: ignore[return-value]
+
+    @property
+    def circuit_managers(self) -> dict[tuple[Address, int], VirtualCircuitManager]:
+        """The circuits by address and priority."""
+        return {key: circuit.manager for key, circuit in self._engine.circuits.items()}
+
+    async def get_pvs(
+        self,
+        *names: str,
+        priority: int = 0,
+        connection_state_callback: Callable[..., Any] | None = None,
+        access_rights_callback: Callable[..., Any] | None = None,
+        timeout: Timeout = CONTEXT_DEFAULT_TIMEOUT,
+    ) -> list[PV]:
+        """Return a list of PV objects.
+
+        These objects may not be connected at first. Channel creation occurs in the background.
+
+        PVs are uniquely defined by their name and priority. If a PV with the same name and priority is requested
+        twice, the same (cached) object is returned. Any callbacks included here are added alongside any existing ones.
+
+        Parameters
+        ----------
+        *names : strings
+            Any number of PV names.
+        priority : integer
+            Used by the server to triage subscription responses when under high load. 0 is lowest; 99 is highest.
+        connection_state_callback : callable
+            Expected signature: ``f(pv, state)`` where `pv` is the instance of `PV` whose state has changed and `state`
+            is a string.
+        access_rights_callback : callable
+            Expected signature: ``f(pv, access_rights)`` where `pv` is the instance of `PV` whose state has changed and
+            `access_rights` is a member of the caproto `AccessRights` enum.
+        timeout : number or None, optional
+            Number of seconds before a CaprotoTimeoutError is raised. This default can be overridden for any specific
+            operation. By default, fall back to the default timeout set by the Context. If None, never timeout.
+
+        Returns
+        -------
+        list of PV
+            In the order of `names`.
+
+        Raises
+        ------
+        CaprotoTypeError, CaprotoValueError
+            If a name or the priority cannot be used; no PV is made then.
+        ContextDisconnectedError
+        """
+        if self._engine.closed:
+            raise ContextDisconnectedError("This Context is no longer usable.")
+        if not isinstance(priority, int) or not 0 <= priority <= MAX_PRIORITY:
+            raise CaprotoValueError(f"priority={priority!r} must be a whole number from 0 to 99")
+        for name in names:
+            if not isinstance(name, str):
+                raise CaprotoTypeError(f"the name of a PV is a str, not {name!r}")
+            checked_name(name)
+        pvs, cache, fresh = [], self._engine.pvs, False
+        for name in names:
+            key = (name, priority)
+            pv = cache.get(key)
+            if pv is None:
+                pv = cache[key] = PV(
+                    name, priority, self, connection_state_callback, access_rights_callback, timeout
+                )
+                self._engine.activate(pv)
+                fresh = True
+            else:
+                assert isinstance(pv, PV)
+                self._again(pv, connection_state_callback, access_rights_callback)
+            pvs.append(pv)
+        if self.broadcaster.results.pending and not (fresh and len(cache) == len(pvs)):
+            self.broadcaster.search_again()
+        return pvs  # type: ignore[return-value]
+
+    def _again(
+        self,
+        pv: PV,
+        connection_state_callback: Callable[..., Any] | None,
+        access_rights_callback: Callable[..., Any] | None,
+    ) -> None:
+        """Do for a known PV what its repeated request asks for."""
+        if connection_state_callback is not None:
+            pv.connection_state_callback.add_callback(connection_state_callback, run=True)
+        if access_rights_callback is not None:
+            pv.access_rights_callback.add_callback(access_rights_callback, run=True)
+        if pv.cancelled:
+            self._engine.activate(pv)
+
+    async def search(self, *names: str) -> None:
+        """Generate, process, transport a search request with the broadcaster.
+
+        Parameters
+        ----------
+        *names : str
+        """
+        await self.broadcaster.search(_NoQueue(), *names)
+
+    def get_circuit_manager(self, address: Address, priority: int) -> VirtualCircuitManager:
+        """Return the circuit to a server.
+
+        Parameters
+        ----------
+        address : (host, port)
+        priority : int
+
+        Raises
+        ------
+        KeyError
+            If there is none.
+        """
+        return self.circuit_managers[(address, priority)]
+
+    async def reconnect(self, keys: Iterable[tuple[str, int]]) -> None:
+        """Give up the channels of some PVs, and search for them again.
+
+        Parameters
+        ----------
+        keys : iterable of (name, priority)
+        """
+        for key in keys:
+            self._engine.reconnect(self._engine.pvs[key], self._loop.time())
+
+    async def monitor(
+        self, *pv_names: str, context: Context | None = None, data_type: DataType = "time"
+    ) -> AsyncGenerator[tuple[str, Any, Any], None]:
+        """Monitor PVs, yielding events as they happen.
+
+        Parameters
+        ----------
+        *pv_names : str
+        context : Context, optional
+            Another Context to use.
+        data_type : {'time', 'control', 'native'}
+            Of the subscriptions.
+
+        Yields
+        ------
+        event : {'subscription', 'connection'}
+        source : Subscription or PV
+        data : EventAddResponse or str
+            For a 'connection' event, one of ``'connected'`` and ``'disconnected'``.
+        """
+        events: asyncio.Queue[tuple[str, Any, Any]] = asyncio.Queue()
+
+        async def on_state(pv: PV, state: str) -> None:
+            events.put_nowait(("connection", pv, state))
+
+        async def on_update(sub: Subscription, response: Any) -> None:
+            events.put_nowait(("subscription", sub, response))
+
+        pvs = await (self if context is None else context).get_pvs(*pv_names)
+        tokens = [pv.connection_state_callback.add_callback(on_state, run=True) for pv in pvs]
+        subs = [pv.subscribe(data_type=data_type) for pv in pvs]
+        try:
+            for sub in subs:
+                sub.add_callback(on_update)
+            while True:
+                yield await events.get()
+        finally:
+            for pv, token, sub in zip(pvs, tokens, subs, strict=True):
+                pv.connection_state_callback.remove_callback(token)
+                await sub.clear()
+
+    # --- what the engine asks for (caproto.client.host.Host) --------------------------------------------------------
+
+    def open_circuit(self, circuit: Circuit) -> None:
+        """Begin to connect."""
+        circuit.manager = VirtualCircuitManager(self, circuit, self.timeout)
+        self._managers.add(circuit.manager)
+
+    def close_circuit(self, circuit: Circuit) -> None:
+        """Close the socket."""
+        manager: VirtualCircuitManager = circuit.manager
+        self._managers.discard(manager)
+        manager.close_transport()
+        self._own(manager.wait_closed())
+
+    def flush_soon(self, circuit: Circuit) -> None:
+        """Send what was joined at the end of this turn."""
+        self._loop.call_soon(circuit.flush)
+
+    def wake_at(self, deadline: float) -> None:
+        """Set the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(deadline, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._engine.on_timer(self._loop.time())
+
+    def run_callback(self, pv: PVCore, callback: Callable[[Any], Any], message: Any) -> None:
+        """Hand a reply to the callback of a read or a write."""
+        run_reply_callback(pv, callback, message)  # type: ignore[arg-type]
+
+    # --- what the broadcaster asks for ------------------------------------------------------------------------------
+
+    def search_cancelled(self, name: str) -> None:
+        """Take note that `name` is no longer looked for."""
+        for pv in list(self._engine.pvs.values()):
+            if pv.name == name:
+                self._engine.cancel_search(pv)
+
+    def last_heard(self) -> list[tuple[Address, float]]:
+        """Return when each server was last heard on a circuit."""
+        return [
+            (circuit.address, circuit.health.last_bytes)
+            for circuit in self._engine.circuits.values()
+            if circuit.connected
+        ]
+
+    def _on_beacon(self, address: Address, anomaly: bool) -> None:
+        self._engine.on_beacon(address, anomaly, self._loop.time())
+
+    # --- threads and tasks ------------------------------------------------------------------------------------------
+
+    def _pool_for(self, circuit: Circuit) -> WorkerPool | None:
+        """Return the worker threads for the PVs of `circuit`."""
+        return self._pool((circuit.address, circuit.priority))
+
+    def _common_pool(self) -> WorkerPool | None:
+        """Return the worker threads for PVs that have no circuit yet."""
+        return self._pool(None)
+
+    def _pool(self, key: Any) -> WorkerPool | None:
+        if not self._max_workers:
+            return None
+        pool = self._pools.get(key)
+        if pool is None:
+            name = "caproto" if key is None else f"caproto-{key[0][0]}:{key[0][1]}"
+            pool = self._pools[key] = WorkerPool(self._loop, self._max_workers, name)
+        return pool
+
+    def _own(self, coroutine: Any) -> None:
+        """Run a coroutine as a task that `disconnect` waits for or cancels."""
+        task = self._loop.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def disconnect(self) -> None:
+        """Disconnect everything, for good. It may be called from any state, and again."""
+        managers = list(self._managers)
+        self._engine.close(self._loop.time())
+        if self._timer is not None:
+            self._timer.cancel()
+        for manager in managers:
+            await manager.wait_closed()
+        current = asyncio.current_task()
+        tasks = [task for task in self._tasks if task is not current]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for pool in list(self._pools.values()):
+            await pool.stop(_STOP_TIME)
+        if self._on_beacon in self.broadcaster.engine.on_beacon:
+            self.broadcaster.engine.on_beacon.remove(self._on_beacon)
+        await self.broadcaster.remove_listener(self)
+
+
+class _NoQueue:
+    """Takes answers that nobody asked for."""
+
+    def put(self, item: Any) -> None:
+        """Drop it."""
+
+
+def _user_name() -> str:
+    """Return the user's name; containers may have none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"

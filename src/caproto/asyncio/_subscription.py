@@ -1,0 +1,470 @@
+"""Subscriptions for asyncio programs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import warnings
+import weakref
+from collections import deque
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal
+
+from .._errors import CaprotoTypeError, CaprotoValueError
+from .._log import ComposableLogAdapter
+from .._protocol.messages import EventAddRequest, EventAddResponse
+from ..client.subscription import Sink, SubscriptionCore
+from ._callbacks import (
+    BACKLOG_HIGH,
+    CoroutineQueue,
+    accepts_two_arguments,
+    is_coroutine_callback,
+    log_failure,
+    weak_reference,
+)
+from ._defaults import PV_DEFAULT_TIMEOUT, Timeout
+
+if TYPE_CHECKING:
+    from ..client.circuit import Circuit
+    from ..client.pv import DataType
+    from ._pv import PV
+
+__all__ = ["Subscription", "Updates"]
+
+_logger = logging.getLogger("caproto.ch")
+Reference = Callable[[], "Callable[..., Any] | None"]
+
+
+class Subscription(SubscriptionCore):
+    """Represents one subscription, specified by a PV and configurational parameters.
+
+    It may fan out to zero, one, or multiple user-registered callback functions.
+
+    This object should never be instantiated directly by user code; rather it should be made by calling the
+    ``subscribe()`` method on a PV object.
+
+    Parameters
+    ----------
+    pv : PV
+    data_type : {'native', 'status', 'time', 'graphic', 'control'} or ChannelType or int, optional
+    data_count : int, optional
+    low, high, to : float
+    mask : SubscriptionType, optional
+    """
+
+    __slots__ = (
+        "__dict__",
+        "__weakref__",
+        "_coroutines",
+        "_iterators",
+        "_next_token",
+        "_plain",
+        "_plain_references",
+        "dropped",
+    )
+    pv: PV
+
+    def __init__(
+        self,
+        pv: PV,
+        data_type: DataType,
+        data_count: int | None,
+        low: float,
+        high: float,
+        to: float,
+        mask: int | None,
+    ) -> None:
+        super().__init__(pv, data_type, data_count, low, high, to, mask)
+        self._plain: dict[int, Reference] = {}
+        self._plain_references: tuple[Reference, ...] = ()
+        self._coroutines: dict[int, CoroutineQueue] = {}
+        self._iterators: dict[int, _Mailbox] = {}
+        self._next_token = 0
+        self.dropped = 0
+        """Updates that were merged into newer ones because an iteration asked for the latest only."""
+
+    @property
+    def log(self) -> logging.LoggerAdapter[logging.Logger]:
+        """The logger ``caproto.ch``, with the PV's name."""
+        return ComposableLogAdapter(_logger, {"pv": self.pv.name, "role": "CLIENT"})
+
+    @property
+    def callbacks(self) -> dict[int, Any]:
+        """What was added and is still alive, by token."""
+        return {**self._plain, **self._coroutines, **self._iterators}
+
+    def __repr__(self) -> str:
+        return f"<Subscription to {self.pv.name!r}, id={self.subscriptionid}>"
+
+    # --- adding and removing ----------------------------------------------------------------------------------------
+
+    def add_callback(self, func: Callable[..., Any], *, strong: bool = False) -> int:
+        """Add a callback to receive responses.
+
+        The first callback subscribes at the server, and is guaranteed to receive the first response. A later one is
+        given the most recent response at once.
+
+        Parameters
+        ----------
+        func : callable
+            Expected signature: ``func(sub, response)``. Coroutine functions are supported: they run on the event loop
+            in the order of the updates, while plain functions run on a worker thread of the circuit.
+
+            The signature ``func(response)`` is also supported for backward-compatibility but will issue warnings.
+        strong : bool
+            Keep `func` alive. By default only a weak reference is held, so that a function that nobody else refers to
+            (a lambda, for example) is collected and removed.
+
+        Returns
+        -------
+        token : int
+            Integer token that can be passed to `remove_callback`.
+
+        Raises
+        ------
+        CaprotoTypeError
+            If `func` cannot be called.
+        ContextDisconnectedError
+        """
+        if not callable(func):
+            raise CaprotoTypeError(
+                f"{func!r} cannot be called: a callback of {self.pv.name!r} is f(sub, response)",
+                pv_name=self.pv.name,
+            )
+        token = self._new_token()
+        reference = self._reference(func, token, strong)
+        if is_coroutine_callback(func):
+            self._coroutines[token] = CoroutineQueue(
+                self.pv.name, self._coroutine_call(reference), self.pv.context._tasks
+            )
+        else:
+            self._plain[token] = reference
+        self._added(token)
+        return token
+
+    def _new_token(self) -> int:
+        token, self._next_token = self._next_token, self._next_token + 1
+        return token
+
+    def _reference(self, func: Callable[..., Any], token: int, strong: bool) -> Reference:
+        """Return what gives the callback as ``f(sub, response)``, or None when it is gone."""
+        own = weakref.ref(self)
+        loop = self.pv.context._loop
+
+        def on_death(_: Any) -> None:
+            # This may run in any thread, at any time, even while the interpreter ends.
+            sub = own()
+            if sub is not None and not loop.is_closed():
+                try:
+                    loop.call_soon_threadsafe(sub._discard, token)
+                except RuntimeError:
+                    pass
+
+        try:
+            reference: Reference = (lambda: func) if strong else weak_reference(func, on_death)
+        except TypeError:  # some callables cannot be referred to weakly
+            reference = lambda: func  # noqa: E731
+        if accepts_two_arguments(func):
+            return reference
+        warnings.warn(
+            f"The callback {func!r} takes one argument; since caproto 0.5.0 a callback of a subscription takes two, "
+            "(sub, response). The old form will not be supported for ever.",
+            DeprecationWarning,
+            stacklevel=4,
+        )
+        return _old_signature(reference)
+
+    def _coroutine_call(self, reference: Reference) -> Callable[[Any], Any]:
+        def call(message: Any) -> Any:
+            func = reference()
+            return None if func is None else func(self, message)
+
+        return call
+
+    def _added(self, token: int) -> None:
+        """Bring a new callback into play."""
+        recent = self.most_recent_response
+        pv = self.pv
+        if pv.subscriptions is None:
+            pv.subscriptions = []
+        if self not in pv.subscriptions:
+            pv.subscriptions.append(self)
+        self._build_sinks()
+        if self.circuit is not None:
+            if recent is not None:
+                self._deliver_to(token, recent)
+            return
+        try:
+            pv.engine.activate(pv)
+        except Exception:
+            self._discard(token)
+            raise
+        pv.engine.subscribe(self)
+
+    def _discard(self, token: int) -> None:
+        """Remove a callback, and the subscription with the last one."""
+        for table in (self._plain, self._coroutines, self._iterators):
+            table.pop(token, None)  # type: ignore[attr-defined]
+        self._build_sinks()
+        if not self.sinks:
+            if self.circuit is not None:
+                self.circuit.unsubscribe(self)
+            self.most_recent_response = None
+            if self.pv.subscriptions and self in self.pv.subscriptions:
+                self.pv.subscriptions.remove(self)
+
+    async def remove_callback(self, token: int) -> None:
+        """Remove callback using token that was returned by `add_callback`.
+
+        With the last callback the subscription ends at the server, too.
+
+        Parameters
+        ----------
+        token : int
+            Token returned by `add_callback`.
+        """
+        self._discard(token)
+
+    async def clear(self) -> None:
+        """Remove all callbacks; iterations over the subscription end."""
+        self.closed()
+        for token in self.callbacks:
+            self._discard(token)
+
+    async def __aenter__(self) -> Subscription:
+        """Use the subscription in a block, at whose end all callbacks are removed."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.clear()
+
+    # --- delivering -------------------------------------------------------------------------------------------------
+
+    def channel_opened(self) -> None:
+        """Get ready for updates: now it is known on which threads callbacks run."""
+        self._build_sinks()
+
+    def closed(self) -> None:
+        """End the iterations."""
+        for mailbox in self._iterators.values():
+            mailbox.close()
+
+    def _build_sinks(self) -> None:
+        """Make the functions that the engine calls for each update."""
+        sinks: list[Sink] = []
+        self._plain_references = tuple(self._plain.values())
+        if self._plain_references:
+            sinks.append(self._plain_sink())
+        sinks += [self._queue_sink(queue) for queue in self._coroutines.values()]
+        sinks += [mailbox.put for mailbox in self._iterators.values()]
+        self.sinks = tuple(sinks)
+
+    def _plain_sink(self) -> Sink:
+        pool = self.pv._pool
+        if pool is None:
+            return Subscription.process
+        fan_out, push = self.process, pool.push
+
+        # One tuple and one append per update; the hand-over to the thread happens once per received chunk.
+        def sink(sub: Any, message: EventAddResponse) -> None:
+            push((fan_out, message))
+
+        return sink
+
+    def _queue_sink(self, queue: CoroutineQueue) -> Sink:
+        def sink(sub: Any, message: EventAddResponse) -> None:
+            queue.push(message, sub.circuit)
+
+        return sink
+
+    def _deliver_to(self, token: int, message: EventAddResponse) -> None:
+        """Give `message` to one callback only."""
+        if token in self._coroutines:
+            self._coroutines[token].push(message)
+        elif token in self._iterators:
+            self._iterators[token].put(self, message)
+        else:
+            reference = self._plain[token]
+
+            def job(message: Any) -> None:
+                func = reference()
+                if func is not None:
+                    func(self, message)
+
+            self.pv._run_plain(job, message, reference)
+
+    def process(self, command: EventAddResponse) -> None:
+        """Give an update to all plain callbacks.
+
+        Parameters
+        ----------
+        command : EventAddResponse
+        """
+        for reference in self._plain_references:
+            func = reference()
+            if func is not None:
+                try:
+                    func(self, command)
+                except Exception:
+                    log_failure(self.pv.name, func)
+
+    async def compose_command(self, timeout: Timeout = PV_DEFAULT_TIMEOUT) -> EventAddRequest:
+        """Return the request that this subscription sends, once the PV is connected.
+
+        Parameters
+        ----------
+        timeout : float or None, optional
+            Seconds to wait for the connection.
+        """
+        await self.pv.wait_for_connection(timeout=timeout)
+        channel, circuit = self.pv.channel, self.pv.circuit
+        assert channel is not None and channel.sid is not None and circuit is not None
+        known = self.subscriptionid
+        return self.request(
+            channel.sid, circuit.protocol.new_subscriptionid() if known is None else known
+        )
+
+    # --- iterating --------------------------------------------------------------------------------------------------
+
+    def updates(
+        self, *, maxsize: int = BACKLOG_HIGH, policy: Literal["all", "latest"] = "all"
+    ) -> Updates:
+        """Return an asynchronous iterator over the updates.
+
+        Parameters
+        ----------
+        maxsize : int
+            How many updates may wait for a slow loop body. Beyond that, with the policy ``'all'``, the server is asked
+            to hold back (EVENTS_OFF) until they are worked off; it then continues with the newest value.
+        policy : {'all', 'latest'}
+            ``'latest'`` keeps only the newest update for a slow loop body; `dropped` counts the others.
+
+        Returns
+        -------
+        Updates
+        """
+        if policy not in ("all", "latest"):
+            raise CaprotoValueError(f"policy={policy!r} must be 'all' or 'latest'")
+        if maxsize < 1:
+            raise CaprotoValueError(f"maxsize={maxsize} must be at least 1")
+        return Updates(self, maxsize, policy == "latest")
+
+    def __aiter__(self) -> Updates:
+        """Iterate over the updates; the first one is the most recent value."""
+        return self.updates()
+
+
+class _Mailbox:
+    """The updates that wait for one iteration."""
+
+    __slots__ = ("_held", "_items", "_maxsize", "_subscription", "_waiter", "is_closed", "latest")
+
+    def __init__(self, subscription: Subscription, maxsize: int, latest: bool) -> None:
+        self._subscription = subscription
+        self._items: deque[EventAddResponse] = deque()
+        self._maxsize = maxsize
+        self._waiter: asyncio.Future[None] | None = None
+        self._held: Circuit | None = None
+        self.latest = latest
+        self.is_closed = False
+
+    def put(self, sub: Any, message: EventAddResponse) -> None:
+        """Add an update."""
+        items = self._items
+        if self.latest and items:
+            items.clear()
+            sub.dropped += 1
+        items.append(message)
+        if self._waiter is not None:
+            self._wake()
+        elif len(items) >= self._maxsize and self._held is None and sub.circuit is not None:
+            if not self.latest:
+                self._held = sub.circuit
+                sub.circuit.suspend(self)
+
+    def close(self) -> None:
+        """End the iteration when what is there has been taken."""
+        self.is_closed = True
+        self._wake()
+        self.release()
+
+    def release(self) -> None:
+        """Let the server send again."""
+        held, self._held = self._held, None
+        if held is not None:
+            held.resume(self)
+
+    def _wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    async def get(self) -> EventAddResponse:
+        """Return the next update."""
+        while not self._items:
+            if self.is_closed:
+                raise StopAsyncIteration
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        message = self._items.popleft()
+        if self._held is not None and len(self._items) <= self._maxsize // 2:
+            self.release()
+        return message
+
+
+class Updates:
+    """An asynchronous iterator over the updates of a subscription.
+
+    The subscription forgets it when it is closed or garbage-collected, as at the end of an ``async for``.
+    """
+
+    def __init__(self, subscription: Subscription, maxsize: int, latest: bool) -> None:
+        self._subscription = subscription
+        self._mailbox = _Mailbox(subscription, maxsize, latest)
+        self._token: int | None = None
+
+    def __aiter__(self) -> Updates:
+        return self
+
+    async def __anext__(self) -> EventAddResponse:
+        if self._token is None:
+            sub = self._subscription
+            self._token = sub._new_token()
+            sub._iterators[self._token] = self._mailbox
+            sub._added(self._token)
+        return await self._mailbox.get()
+
+    async def aclose(self) -> None:
+        """End the iteration."""
+        self._mailbox.close()
+        if self._token is not None:
+            self._subscription._discard(self._token)
+
+    def __del__(self) -> None:
+        token, sub = self._token, self._subscription
+        if token is None or sub.pv.context._loop.is_closed():
+            return
+        self._mailbox.is_closed = True
+        try:
+            sub.pv.context._loop.call_soon_threadsafe(self._mailbox.release)
+            sub.pv.context._loop.call_soon_threadsafe(sub._discard, token)
+        except RuntimeError:
+            pass
+
+
+def _old_signature(reference: Reference) -> Reference:
+    """Let a callback of the form ``f(response)`` be called as ``f(sub, response)``."""
+
+    def adapted() -> Callable[..., Any] | None:
+        func = reference()
+        if func is None:
+            return None
+        return lambda sub, response: func(response)
+
+    return adapted

@@ -1,0 +1,115 @@
+"""What a client hears by UDP: answers to searches, beacons, and the repeater."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from .._constants import EPICS_CA1_PORT
+from .._errors import RemoteProtocolError
+from .._protocol.arrays import Buffer
+from .._protocol.enums import Command
+from .._protocol.framing import walk_datagram
+from .._protocol.header import Head
+from .._protocol.messages import (
+    RepeaterRegisterRequest,
+    SearchResponse,
+    wire,
+)
+from .._protocol.messages.datagram import ANY_ADDRESS, ipv4_from_int32
+from .health import BeaconRecord
+from .search import Address, SearchEngine
+
+__all__ = ["BroadcastEngine"]
+
+logger = logging.getLogger("caproto.bcast")
+search_logger = logging.getLogger("caproto.bcast.search")
+
+_MOST_SERVERS = 100_000  # forged beacons must not fill the memory
+
+
+class BroadcastEngine:
+    """Takes datagrams, keeps count of servers, and drives the searches.
+
+    Parameters
+    ----------
+    search : SearchEngine
+    server_port : int
+        Where a server listens that does not say so.
+    """
+
+    def __init__(self, search: SearchEngine, server_port: int = EPICS_CA1_PORT) -> None:
+        self.search = search
+        self.server_port = server_port
+        self.registered = False
+        self.last_heard: dict[Address, float] = {}
+        self.on_beacon: list[Callable[[Address, bool], None]] = []
+        """``f(address, anomaly)`` for each beacon that counts."""
+        self._beacons: dict[Address, BeaconRecord] = {}
+        self._noisy: set[Address] = set()
+
+    def register_request(self) -> bytes:
+        """Return what registers us with the repeater."""
+        return bytes(RepeaterRegisterRequest("0.0.0.0"))
+
+    def on_datagram(self, data: bytes, sender: Address, now: float) -> None:
+        """Take a datagram; whatever is in it, nothing is raised."""
+        try:
+            for head, payload in walk_datagram(data):
+                handler = self._HANDLERS.get(head[0])
+                if handler is not None:
+                    handler(self, head, payload, sender, now)
+        except RemoteProtocolError as error:
+            self._complain(sender, str(error))
+        except Exception:
+            logger.exception("A datagram from %s:%d could not be handled", *sender)
+
+    def _complain(self, sender: Address, reason: str) -> None:
+        """Log a bad datagram, once for each sender."""
+        if sender not in self._noisy and len(self._noisy) < _MOST_SERVERS:
+            self._noisy.add(sender)
+            logger.warning(
+                "Ignoring a malformed datagram from %s:%d: %s",
+                *sender,
+                reason,
+                extra={"their_address": sender},
+            )
+
+    def _on_search_reply(self, head: Head, payload: Buffer, sender: Address, now: float) -> None:
+        _, size, port, count, address, cid = head[:6]
+        # A search *request* has our own version in the count, and must not be taken for an answer (it comes back to
+        # the client where client and server share a port).
+        if count != 0 or port == 0:
+            return
+        host = sender[0] if address == ANY_ADDRESS else ipv4_from_int32(address)
+        version = wire(SearchResponse, head, payload).version if size >= 2 else 0
+        self.search.on_reply(cid, (host, port), version, now)
+
+    def _on_beacon(self, head: Head, payload: Buffer, sender: Address, now: float) -> None:
+        host = sender[0] if head[5] == 0 else ipv4_from_int32(head[5])
+        address = (host, head[3] or self.server_port)
+        record = self._beacons.get(address)
+        if record is None:
+            if len(self._beacons) >= _MOST_SERVERS:
+                return
+            self._beacons[address] = BeaconRecord(head[4], now)
+            self.last_heard[address] = now
+            anomaly: bool | None = True
+        else:
+            anomaly = record.on_beacon(head[4], now, address in self.last_heard)
+            if anomaly is None:
+                return
+            self.last_heard[address] = now
+        if anomaly:
+            self.search.boost(now)
+        for listener in self.on_beacon:
+            listener(address, anomaly)
+
+    def _on_confirm(self, head: Head, payload: Buffer, sender: Address, now: float) -> None:
+        self.registered = True
+
+    _HANDLERS: dict[int, Callable[[BroadcastEngine, Head, Buffer, Address, float], None]] = {
+        Command.SEARCH: _on_search_reply,
+        Command.RSRV_IS_UP: _on_beacon,
+        Command.REPEATER_CONFIRM: _on_confirm,
+    }

@@ -1,0 +1,128 @@
+"""Whether a server is alive: silence, echoes and beacons."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+__all__ = ["BeaconRecord", "Liveness", "Verdict"]
+
+
+class Verdict(Enum):
+    """What is to be done about a circuit."""
+
+    WAIT = "wait"
+    ECHO = "echo"
+    DEAD = "dead"
+
+
+class Liveness:
+    """Judges a circuit by what has been heard from its server.
+
+    Silence for `patience` seconds asks for an echo; `answer_time` more seconds without a byte mean that the server is
+    dead. A circuit is never judged by the clock alone: however late a check comes (a blocked loop, a sleeping laptop),
+    the server first gets its echo and its time to answer.
+
+    Parameters
+    ----------
+    now : float
+    patience : float
+        EPICS_CA_CONN_TMO, in seconds.
+    answer_time : float
+        Seconds for an answer to the echo.
+    """
+
+    __slots__ = (
+        "answer_time",
+        "echo_sent",
+        "last_bytes",
+        "last_heard",
+        "patience",
+        "round_trip",
+        "trusts_beacons",
+    )
+
+    def __init__(self, now: float, patience: float, answer_time: float) -> None:
+        self.patience = patience
+        self.answer_time = answer_time
+        self.last_heard = now  # bytes or a normal beacon
+        self.last_bytes = now
+        self.trusts_beacons = True
+        self.echo_sent: float | None = None
+        self.round_trip: float | None = None
+
+    def answered(self, now: float) -> None:
+        """Note that an echo came back."""
+        if self.echo_sent is not None:
+            self.round_trip = now - self.echo_sent
+            self.echo_sent = None
+
+    def check(self, now: float, busy: bool) -> Verdict:
+        """Judge.
+
+        Parameters
+        ----------
+        now : float
+        busy : bool
+            Whether the server owes a reply that it should have given at once; then patience is short.
+        """
+        sent = self.echo_sent
+        if sent is not None:
+            if self.last_bytes >= sent:
+                self.echo_sent = None
+            elif now >= sent + self.answer_time:
+                return Verdict.DEAD
+            else:
+                return Verdict.WAIT
+        if now < self._limit(busy):
+            return Verdict.WAIT
+        self.echo_sent = now
+        return Verdict.ECHO
+
+    def deadline(self, busy: bool) -> float:
+        """Return when to check next."""
+        if self.echo_sent is not None and self.last_bytes < self.echo_sent:
+            return self.echo_sent + self.answer_time
+        return self._limit(busy)
+
+    def _limit(self, busy: bool) -> float:
+        if busy:
+            return self.last_bytes + min(self.patience, self.answer_time)
+        return self.last_heard + self.patience
+
+
+class BeaconRecord:
+    """The beacons of one server.
+
+    A server sends beacons quickly when it has started, and then one every 15 seconds. A beacon that breaks the rhythm
+    means that the server, or the network to it, has just come up (EPICS base, ``bhe.cpp``).
+    """
+
+    __slots__ = ("average", "beacon_id", "last")
+
+    def __init__(self, beacon_id: int, now: float) -> None:
+        self.beacon_id = beacon_id
+        self.last = now
+        self.average: float | None = None
+
+    def on_beacon(self, beacon_id: int, now: float, connected: bool) -> bool | None:
+        """Take a beacon.
+
+        Returns
+        -------
+        bool or None
+            True for an anomaly, False for a beacon in rhythm, None for one that counts for nothing: a duplicate, or
+            one that arrived out of order.
+        """
+        advance = (beacon_id - self.beacon_id) & 0xFFFFFFFF
+        self.beacon_id = beacon_id
+        if advance in (0, 2, 3) or advance > 0xFFFFFF00:
+            return None
+        period, self.last = now - self.last, now
+        average = self.average
+        if average is None:
+            self.average = period
+            return advance != 1
+        late = 1.25 if connected else 3.25
+        anomaly = period >= average * late or period <= average * 0.80
+        self.average = 0.875 * average + 0.125 * period
+        return anomaly or advance != 1

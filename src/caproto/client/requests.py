@@ -1,0 +1,150 @@
+"""Reads and confirmed writes that wait for their reply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from .._errors import CaprotoError, CaprotoTimeoutError, CAStatusError, DisconnectedError
+from .._protocol.arrays import Buffer
+from .._protocol.enums import Command
+from .._protocol.header import pack_head
+from .._protocol.status import CAStatusCode
+
+if TYPE_CHECKING:
+    from .host import Waiter
+    from .pv import PVCore
+
+__all__ = ["Request", "Wait", "failure", "outcome_unknown", "reply_timeout"]
+
+_VERBS = {
+    Command.READ: "read",
+    Command.READ_NOTIFY: "read",
+    Command.WRITE: "write to",
+    Command.WRITE_NOTIFY: "write to",
+}
+
+
+class Request:
+    """One read or confirmed write.
+
+    It outlives its circuit: a read is sent again on the next one.
+    """
+
+    __slots__ = (
+        "callback",
+        "command",
+        "data_count",
+        "data_type",
+        "deadline",
+        "ioid",
+        "payload",
+        "pv",
+        "timeout",
+        "waiter",
+    )
+
+    def __init__(
+        self,
+        command: int,
+        pv: PVCore,
+        data_type: int,
+        data_count: int,
+        payload: Buffer,
+        waiter: Waiter | None,
+        callback: Callable[[Any], Any] | None,
+        deadline: float,
+        timeout: float | None,
+    ) -> None:
+        self.command = command
+        self.pv = pv
+        self.data_type = data_type
+        self.data_count = data_count
+        self.payload = payload
+        self.waiter = waiter
+        self.callback = callback
+        self.deadline = deadline
+        self.timeout = timeout
+        self.ioid = 0
+
+    @property
+    def is_read(self) -> bool:
+        """Whether repeating the request changes nothing at the server."""
+        return self.command in (Command.READ, Command.READ_NOTIFY)
+
+    def encode(self, sid: int, ioid: int) -> bytes:
+        """Return the message."""
+        size = len(self.payload)
+        head = pack_head(self.command, size, self.data_type, self.data_count, sid, ioid)
+        return head + self.payload if size else head
+
+    def fail(self, error: CaprotoError) -> None:
+        """End without a reply."""
+        if self.waiter is not None and not self.waiter.done():
+            self.waiter.set_exception(error)
+
+
+class Wait:
+    """Somebody who waits until a PV is found, or connected."""
+
+    __slots__ = ("deadline", "for_search", "pv", "timeout", "waiter")
+
+    def __init__(
+        self,
+        pv: PVCore,
+        for_search: bool,
+        waiter: Waiter,
+        deadline: float,
+        timeout: float | None,
+    ) -> None:
+        self.pv = pv
+        self.for_search = for_search
+        self.waiter = waiter
+        self.deadline = deadline
+        self.timeout = timeout
+
+    def timed_out(self, now: float) -> CaprotoTimeoutError:
+        """Make the error for a wait that was too long."""
+        if self.for_search:
+            return self.pv.search_timeout(self.timeout)
+        return self.pv.connection_timeout(self.timeout, now)
+
+
+def failure(request: Request, status: CAStatusCode, text: str, response: Any) -> CAStatusError:
+    """Make the error for a reply whose status says that the request failed."""
+    pv = request.pv
+    what = f"The server could not {_VERBS[Command(request.command)]} {pv.name!r}"
+    detail = f" The server says: {text}" if text else ""
+    return CAStatusError(
+        f"{what}: {status.name}, {status.description}.{detail}",
+        pv_name=pv.name,
+        address=pv.address,
+        status=status,
+        response=response,
+    )
+
+
+def reply_timeout(request: Request, now: float) -> CaprotoTimeoutError:
+    """Make the error for a reply that did not come in time."""
+    pv = request.pv
+    if pv.circuit is None or not pv.connected:
+        return pv.connection_timeout(request.timeout, now)
+    host, port = pv.circuit.address
+    return CaprotoTimeoutError(
+        f"Server at {host}:{port} did not respond to attempt to {_VERBS[Command(request.command)]} channel "
+        f"named {pv.name!r} within {float(request.timeout or 0)}-second timeout. The ioid of the expected "
+        f"response is {request.ioid}. {pv.circuit.describe_silence(now)}",
+        pv_name=pv.name,
+        address=pv.circuit.address,
+    )
+
+
+def outcome_unknown(request: Request, reason: str) -> DisconnectedError:
+    """Make the error for a write whose circuit was lost before the server confirmed it."""
+    pv = request.pv
+    return DisconnectedError(
+        f"The connection to the server of {pv.name!r} was lost ({reason}) before it confirmed a write: whether the "
+        "value was written is not known. Read the PV to find out before writing again.",
+        pv_name=pv.name,
+        address=pv.address,
+    )

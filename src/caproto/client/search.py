@@ -1,0 +1,344 @@
+"""Which names are being looked for, when each is asked for again, and how fast the network can take it.
+
+Names travel packed into datagrams. A limited number of datagrams is in flight at a time, so that neither a server's
+receive buffer nor ours overflows: a window that opens with every answer, as in TCP. A datagram leaves the window when
+anything in it is answered, or after a few round trips. Names that do not exist are never answered, so silence alone
+does not close the window: only a name that is found at a later try shows that an earlier one was lost.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
+
+from .._constants import DEFAULT_PROTOCOL_VERSION, NO_REPLY, SEARCH_MAX_DATAGRAM_BYTES
+from .._protocol.enums import Command
+from .._protocol.header import HEADER, padded
+
+__all__ = ["Address", "OnFound", "Search", "SearchEngine"]
+
+Address: TypeAlias = tuple[str, int]
+OnFound: TypeAlias = Callable[[Address, int, float], bool]
+"""``f(address, version, now) -> taken``; False rejects the answer, and the search goes on."""
+
+logger = logging.getLogger("caproto.bcast.search")
+
+_FIRST_PERIOD = 0.032  # libca's shortest estimate of a round trip, in seconds
+_WINDOW_START = 16  # datagrams
+_WINDOW_MOST = (
+    64  # 64 datagrams take about 150 KB of the 208 KB that Linux gives a UDP socket by default
+)
+_WINDOW_LEAST = 8
+_BOOST_INTERVAL = 0.5  # seconds between two occasions to ask for everything again at once
+_VERSION_SIZE = HEADER.size
+
+
+class Search:
+    """One name that is being looked for."""
+
+    __slots__ = (
+        "address",
+        "attempts",
+        "cid",
+        "due",
+        "flight",
+        "listeners",
+        "name",
+        "request",
+        "since",
+    )
+
+    def __init__(self, name: str, cid: int, now: float) -> None:
+        self.name = name
+        self.cid = cid
+        self.since = now
+        self.attempts = 0
+        self.due = now
+        self.flight: _Flight | None = None
+        self.listeners: list[OnFound] = []
+        self.address: Address | None = None
+        raw = name.encode("latin-1", "replace") + b"\0"
+        size = padded(len(raw))
+        # Packed once: a search may go out dozens of times.
+        self.request = HEADER.pack(
+            Command.SEARCH, size, NO_REPLY, DEFAULT_PROTOCOL_VERSION, cid, cid
+        ) + raw.ljust(size, b"\0")
+
+
+class _Flight:
+    """One datagram on its way."""
+
+    __slots__ = ("answered", "sent")
+
+    def __init__(self, sent: float) -> None:
+        self.sent = sent
+        self.answered = False
+
+
+class SearchEngine:
+    """Looks for names.
+
+    Parameters
+    ----------
+    max_period : float
+        Seconds between two requests for a name that has long not been found.
+    duplicates_period : float
+        Seconds for which a second answer is still recognised as one.
+    """
+
+    def __init__(self, max_period: float = 300.0, duplicates_period: float = 10.0) -> None:
+        self.max_period = max_period
+        self.duplicates_period = duplicates_period
+        self._by_name: dict[str, Search] = {}
+        self._by_cid: dict[int, Search] = {}
+        self._found: deque[tuple[float, Search]] = deque()
+        self._next_cid = 0
+        self._new: deque[Search] = deque()
+        self._levels: list[deque[tuple[float, Search]]] = []
+        self._flights: deque[_Flight] = deque()
+        self._window = float(_WINDOW_START)
+        self._outstanding = 0
+        self._rtt, self._deviation = _FIRST_PERIOD / 4, _FIRST_PERIOD / 8
+        self._sequence = 0
+        self._last_boost = float("-inf")
+        self._boost_due = float("inf")
+        self._backed_off = float("-inf")
+        self.datagrams_sent = 0
+        self.requests_sent = 0
+
+    # --- what is looked for -----------------------------------------------------------------------------------------
+
+    @property
+    def pending(self) -> int:
+        """How many names have not been found yet."""
+        return len(self._by_name)
+
+    def get(self, name: str) -> Search | None:
+        """Return the search for `name`, if there is one."""
+        return self._by_name.get(name)
+
+    def search(self, name: str, on_found: OnFound, now: float, delay: float = 0.0) -> Search:
+        """Start to look for `name`, or join a search that goes on.
+
+        Parameters
+        ----------
+        name : str
+        on_found : callable
+        now : float
+        delay : float
+            Seconds before the first request.
+        """
+        search = self._by_name.get(name)
+        if search is None:
+            cid = self._next_cid
+            self._next_cid = (cid + 1) & 0xFFFFFFFF
+            search = self._by_name[name] = self._by_cid[cid] = Search(name, cid, now)
+            if delay > 0.0:
+                self._queue_retry(search, 0, now + delay)
+            else:
+                self._new.append(search)
+        search.listeners.append(on_found)
+        return search
+
+    def cancel(self, name: str) -> bool:
+        """Stop to look for `name`, whoever asked for it; return whether it was being looked for."""
+        search = self._by_name.pop(name, None)
+        if search is None:
+            return False
+        search.listeners.clear()
+        self._by_cid.pop(search.cid, None)
+        return True
+
+    def forget(self, name: str, on_found: OnFound) -> None:
+        """Leave a search; it ends with the last listener."""
+        search = self._by_name.get(name)
+        if search is not None and on_found in search.listeners:
+            search.listeners.remove(on_found)
+            if not search.listeners:
+                self.cancel(name)
+
+    def boost(self, now: float) -> None:
+        """Ask for everything again at once: there may be a new server.
+
+        However often this is called, it happens at most twice in a second.
+        """
+        if now - self._last_boost < _BOOST_INTERVAL:
+            self._boost_due = min(self._boost_due, self._last_boost + _BOOST_INTERVAL)
+            return
+        self._last_boost, self._boost_due = now, float("inf")
+        again = [s for _, s in self._live_retries()]
+        for level in self._levels:
+            level.clear()
+        for search in again:
+            search.attempts = min(search.attempts, 1)
+            self._queue_retry(search, 1, now)
+
+    def _live_retries(self) -> Iterable[tuple[float, Search]]:
+        for level in self._levels:
+            for entry in level:
+                if self._is_live(*entry):
+                    yield entry
+
+    def _is_live(self, due: float, search: Search) -> bool:
+        """Tell whether a queue entry still counts: the name may have been found, cancelled or queued again."""
+        return search.due == due and self._by_name.get(search.name) is search
+
+    # --- what goes out ----------------------------------------------------------------------------------------------
+
+    def poll(self, now: float) -> list[bytes]:
+        """Return the datagrams to send now, each to every destination."""
+        if now >= self._boost_due:
+            self.boost(now)
+        self._expire(now)
+        datagrams = []
+        while self._outstanding < self._window:
+            names = self._pack_new() or self._pack_retries(now)
+            if not names:
+                break
+            datagrams.append(self._send(names, now))
+        return datagrams
+
+    def next_deadline(self) -> float:
+        """Return when `poll` has something to do."""
+        deadline = self._boost_due
+        if self._outstanding >= self._window:  # nothing can go out before an answer or this
+            return (
+                min(deadline, self._flights[0].sent + self._patience())
+                if self._flights
+                else deadline
+            )
+        if self._new:
+            return float("-inf")
+        for level in self._levels:
+            while level and not self._is_live(*level[0]):
+                level.popleft()
+            if level:
+                deadline = min(deadline, level[0][0])
+        return deadline
+
+    def _patience(self) -> float:
+        """Seconds after which a datagram counts as unanswered."""
+        return max(_FIRST_PERIOD, self._rtt + 4 * self._deviation)
+
+    def _expire(self, now: float) -> None:
+        """Let go of datagrams that nobody answered, and of old answers."""
+        limit = now - self._patience()
+        flights = self._flights
+        while flights and (flights[0].answered or flights[0].sent <= limit):
+            if not flights.popleft().answered:
+                self._outstanding -= 1
+        found = self._found
+        while found and found[0][0] <= now - self.duplicates_period:
+            self._by_cid.pop(found.popleft()[1].cid, None)
+
+    def _pack_new(self) -> list[Search]:
+        """Take as many new names as fit into a datagram."""
+        room = SEARCH_MAX_DATAGRAM_BYTES - _VERSION_SIZE
+        names: list[Search] = []
+        new = self._new
+        while new:
+            search = new[0]
+            if self._by_name.get(search.name) is search:
+                if len(search.request) > room:
+                    break
+                room -= len(search.request)
+                names.append(search)
+            new.popleft()
+        return names
+
+    def _pack_retries(self, now: float) -> list[Search]:
+        """Take names whose time has come again; those that were tried least come first."""
+        room = SEARCH_MAX_DATAGRAM_BYTES - _VERSION_SIZE
+        names: list[Search] = []
+        for level in self._levels:
+            while level and level[0][0] <= now:
+                due, search = level[0]
+                if self._is_live(due, search):
+                    if len(search.request) > room:
+                        return names
+                    room -= len(search.request)
+                    names.append(search)
+                level.popleft()
+        return names
+
+    def _send(self, names: list[Search], now: float) -> bytes:
+        """Make a datagram of `names`, and plan when each is due again."""
+        flight = _Flight(now)
+        self._flights.append(flight)
+        self._outstanding += 1
+        self._sequence = (self._sequence + 1) & 0xFFFFFFFF
+        self.datagrams_sent += 1
+        self.requests_sent += len(names)
+        parts = [HEADER.pack(Command.VERSION, 0, 1, DEFAULT_PROTOCOL_VERSION, self._sequence, 0)]
+        for search in names:
+            search.flight = flight
+            parts.append(search.request)
+            level = search.attempts = search.attempts + 1
+            self._queue_retry(search, level, now + self._period(level))
+        return b"".join(parts)
+
+    def _period(self, attempts: int) -> float:
+        """Seconds from one request to the next: doubling, from about a round trip to the plateau."""
+        return min(
+            self.max_period, max(_FIRST_PERIOD, self._patience()) * 2.0 ** min(attempts - 1, 40)
+        )
+
+    def _queue_retry(self, search: Search, level: int, due: float) -> None:
+        while len(self._levels) <= level:
+            self._levels.append(deque())
+        search.due = due
+        self._levels[level].append((due, search))
+
+    # --- what comes in ----------------------------------------------------------------------------------------------
+
+    def on_reply(self, cid: int, address: Address, version: int, now: float) -> None:
+        """Take one answer."""
+        search = self._by_cid.get(cid)
+        if search is None:
+            return
+        if search.address is not None:
+            self._on_duplicate(search, address)
+            return
+        self._on_answered(search, now)
+        listeners = search.listeners
+        refused = [on_found for on_found in listeners if not on_found(address, version, now)]
+        if refused:
+            search.listeners = refused
+            return
+        search.address = address
+        self._by_name.pop(search.name, None)
+        self._found.append((now, search))
+
+    def _on_answered(self, search: Search, now: float) -> None:
+        """Learn from an answer how fast the network is, and that there is room for more."""
+        flight, search.flight = search.flight, None
+        if flight is None or flight.answered:
+            return
+        flight.answered = True
+        self._outstanding -= 1
+        if search.attempts == 1:
+            sample = now - flight.sent
+            self._deviation += (abs(sample - self._rtt) - self._deviation) / 4
+            self._rtt += (sample - self._rtt) / 8
+            self._window = min(_WINDOW_MOST, self._window + 1)
+        elif now - self._backed_off > self._patience():
+            # The name exists, so its first request or answer was lost. Once per round trip is enough to learn it.
+            self._backed_off = now
+            self._window = max(_WINDOW_LEAST, self._window / 2)
+
+    def _on_duplicate(self, search: Search, address: Address) -> None:
+        """Say once that a name has two servers; the first one stays."""
+        first = search.address
+        if first is None or address == first:
+            return
+        self._by_cid.pop(search.cid, None)
+        logger.warning(
+            "PV %s is served by both %s:%d and %s:%d; using the first, which answered first. "
+            "Two IOCs have a record of that name, or one is found through two addresses.",
+            search.name,
+            *first,
+            *address,
+            extra={"pv": search.name},
+        )

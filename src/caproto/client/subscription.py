@@ -1,0 +1,80 @@
+"""What is asked of a server for one subscription, and who gets the updates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from .._protocol.enums import SubscriptionType
+from .._protocol.messages import EventAddRequest, EventAddResponse
+
+if TYPE_CHECKING:
+    from .circuit import Circuit
+    from .pv import DataType, PVCore
+
+__all__ = ["DEFAULT_MASK", "Sink", "SubscriptionCore"]
+
+DEFAULT_MASK = (
+    SubscriptionType.DBE_VALUE | SubscriptionType.DBE_ALARM | SubscriptionType.DBE_PROPERTY
+)
+Sink: TypeAlias = Callable[[Any, EventAddResponse], Any]
+"""``f(subscription, update)``"""
+
+
+class SubscriptionCore:
+    """One subscription; its server-side half exists only while somebody wants the updates."""
+
+    __slots__ = (
+        "circuit",
+        "data_count",
+        "data_type",
+        "high",
+        "low",
+        "mask",
+        "most_recent_response",
+        "pv",
+        "sinks",
+        "subscriptionid",
+        "to",
+        "wire_type",
+    )
+
+    def __init__(
+        self,
+        pv: PVCore,
+        data_type: DataType,
+        data_count: int | None,
+        low: float,
+        high: float,
+        to: float,
+        mask: int | None,
+    ) -> None:
+        self.pv = pv
+        self.data_type = data_type
+        self.data_count = data_count
+        self.low, self.high, self.to = low, high, to
+        self.mask = DEFAULT_MASK if mask is None else SubscriptionType(mask)
+        self.subscriptionid: int | None = None
+        self.circuit: Circuit | None = None
+        self.wire_type = 0
+        self.sinks: tuple[Sink, ...] = ()
+        self.most_recent_response: EventAddResponse | None = None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody wants the updates."""
+        return bool(self.sinks)
+
+    def request(self, sid: int, subscriptionid: int) -> EventAddRequest:
+        """Return what to send to the server.
+
+        Raises
+        ------
+        CaprotoValueError, CaprotoTypeError
+            If the channel cannot deliver the type or count that was asked for.
+        """
+        self.wire_type = data_type = self.pv.resolve_type(self.data_type)
+        count = self.pv.resolve_count(self.data_count)
+        return EventAddRequest(
+            data_type, count, sid, subscriptionid, self.low, self.high, self.to, self.mask
+        )

@@ -1,0 +1,143 @@
+"""One client's use of one PV, and the order in which its slow requests are done."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ..._protocol.enums import AccessRights
+from .served import Served
+from .source import Source, Subscription, source_of
+
+if TYPE_CHECKING:
+    from .circuit import ServerCircuit
+
+__all__ = ["Channel", "Operations", "Start"]
+
+Start: TypeAlias = Callable[[], Callable[[], Coroutine[Any, Any, None]] | None]
+"""Does a request at once and returns None, or returns the coroutine function that does it."""
+
+
+class Channel:
+    """One channel of one circuit."""
+
+    __slots__ = (
+        "cid",
+        "circuit",
+        "name",
+        "operations",
+        "readable",
+        "reads_at_once",
+        "served",
+        "sid",
+        "source",
+        "subscriptions",
+        "writable",
+        "writes_at_once",
+    )
+
+    def __init__(
+        self,
+        circuit: ServerCircuit,
+        served: Served,
+        name: str,
+        cid: int,
+        sid: int,
+        rights: AccessRights,
+    ) -> None:
+        self.circuit = circuit
+        self.served = served
+        self.source: Source = source_of(served)
+        self.name = name
+        self.cid = cid
+        self.sid = sid
+        self.readable = bool(rights & AccessRights.READ)
+        self.writable = bool(rights & AccessRights.WRITE)
+        self.reads_at_once = self.readable and served.reads_at_once
+        self.writes_at_once = self.writable and served.writes_at_once
+        self.subscriptions: dict[int, Subscription] = {}
+        self.operations: Operations | None = None
+        """The slow requests that are being done; None, nearly always, if there are none."""
+
+    def submit(self, is_write: bool, start: Start) -> None:
+        """Do a request after those that it must not overtake."""
+        if self.operations is None:
+            self.operations = Operations(self)
+        self.operations.submit(is_write, start)
+
+    def close(self) -> None:
+        """Forget subscriptions and what has not been started; what has been is left to end."""
+        for subscription in self.subscriptions.values():
+            self.source.remove(subscription)
+            if self.circuit.held:
+                self.circuit.held.pop(subscription, None)
+        self.subscriptions.clear()
+        if self.operations is not None:
+            self.operations.drop_waiting()
+
+
+class Operations:
+    """The requests to one channel that have to wait for something.
+
+    They are started in the order in which they came. A write waits until all before it have ended. A read only
+    waits until those before it have been started: as on a C IOC, a write that takes long (a motor that
+    moves) does not keep the client from reading meanwhile.
+    """
+
+    __slots__ = ("_advancing", "_channel", "_reading", "_starting", "_waiting", "_writing")
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._waiting: deque[tuple[bool, Start]] = deque()
+        self._writing = False
+        self._reading = 0
+        self._starting = False
+        self._advancing = False
+
+    def submit(self, is_write: bool, start: Start) -> None:
+        """Enter a request, and start it if nothing is in its way."""
+        self._waiting.append((is_write, start))
+        self._advance()
+
+    def drop_waiting(self) -> None:
+        """Forget what has not been started."""
+        self._waiting.clear()
+
+    def _advance(self) -> None:
+        """Start what can be started."""
+        if self._advancing:
+            return  # the loop below is running, further up the stack
+        self._advancing = True
+        while self._waiting and not self._starting:
+            is_write, start = self._waiting[0]
+            if is_write and (self._writing or self._reading):
+                break
+            self._waiting.popleft()
+            work = start()
+            if work is not None:
+                self._starting = True
+                if is_write:
+                    self._writing = True
+                else:
+                    self._reading += 1
+                self._channel.circuit.shell.spawn(self._run(is_write, work), self._stepped)
+        self._advancing = False
+        if not (self._waiting or self._starting or self._writing or self._reading):
+            self._channel.operations = None
+
+    async def _run(self, is_write: bool, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do one request, then let the next one start."""
+        try:
+            await work()
+        finally:
+            if is_write:
+                self._writing = False
+            else:
+                self._reading -= 1
+            self._advance()
+
+    def _stepped(self) -> None:
+        """Take note that the request started last has ended, or waits for something."""
+        self._starting = False
+        self._advance()

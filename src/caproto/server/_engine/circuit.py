@@ -1,0 +1,366 @@
+"""One client: its bytes in, our bytes out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import NamedTuple
+
+from ..._constants import DEFAULT_PROTOCOL_VERSION, MAX_PRIORITY
+from ..._errors import RemoteProtocolError
+from ..._protocol.arrays import Buffer
+from ..._protocol.enums import Command
+from ..._protocol.framing import COMMANDS, Handler, MessageStream
+from ..._protocol.header import HEADER, Head, pack_head, padded
+from ..._protocol.messages import message_from_wire
+from ..._protocol.status import CAStatus
+from .channel import Channel
+from .monitors import Monitors
+from .reads import Reads
+from .served import CircuitShell, Served
+from .source import Reply, Subscription
+from .writes import Writes
+
+__all__ = ["Limits", "ServerCircuit"]
+
+logger = logging.getLogger("caproto.circ")
+
+_ERROR_TEXT_LIMIT = 512
+_INTERNAL = int(CAStatus.ECA_INTERNAL)
+_ALLOCMEM = int(CAStatus.ECA_ALLOCMEM)
+_OLDEST_VERSION = 4
+_SHORT_COUNT_LIMIT = 0xFFFE
+
+
+class Limits(NamedTuple):
+    """What one client may take.
+
+    Attributes
+    ----------
+    max_payload : int
+        Bytes of one request.
+    max_channels : int or None
+    max_subscriptions : int or None
+        Of one channel.
+    """
+
+    max_payload: int = 1 << 30
+    max_channels: int | None = None
+    max_subscriptions: int | None = None
+
+
+class ServerCircuit:
+    """The server's end of one circuit, without the socket.
+
+    Parameters
+    ----------
+    shell : CircuitShell
+        Sends, and runs what takes time.
+    find : callable
+        ``find(name)`` returns the PV or None.
+    search_reply : callable
+        ``search_reply(head, payload)`` returns the bytes that answer a search.
+    address : (host, port)
+        Of the client.
+    limits : Limits
+    """
+
+    def __init__(
+        self,
+        shell: CircuitShell,
+        find: Callable[[str], Served | None],
+        search_reply: Callable[[Head, Buffer], bytes],
+        address: tuple[str, int],
+        limits: Limits | None = None,
+    ) -> None:
+        self.shell = shell
+        self.address = address
+        self.limits = limits or Limits()
+        self.host_name = address[0]
+        self.client_name = ""
+        self.version = DEFAULT_PROTOCOL_VERSION
+        """The client's minor version; taken for the newest until it says another."""
+        self.priority = 0
+        self.channels: dict[int, Channel] = {}
+        """By sid."""
+        self.out: list[bytes] = []
+        """Messages that leave with the next flush."""
+        self.flushing = False
+        """Whether a flush is on its way already."""
+        self.held: dict[Subscription, Reply] | None = None
+        """The newest update of each subscription while none may be sent; None while they may."""
+        self.closed = False
+        self._find = find
+        self._search_reply = search_reply
+        self._events_off = False
+        self._paused = False
+        self._last_sid = 0
+        self._debug = False
+        self._handlers: list[Handler] = [self._on_unexpected] * COMMANDS
+        self._plain_handlers = self._all_handlers()
+        self._handlers[:] = self._plain_handlers
+        self._stream = MessageStream(self._handlers, self.limits.max_payload)
+        self.send(HEADER.pack(Command.VERSION, 0, 0, DEFAULT_PROTOCOL_VERSION, 0, 0))
+
+    def _all_handlers(self) -> list[Handler]:
+        """Return what is called for each command."""
+        reads, writes, monitors = Reads(self), Writes(self), Monitors(self)
+        handlers = list(self._handlers)
+        for command, handler in (
+            (Command.VERSION, self._on_version),
+            (Command.EVENT_ADD, monitors.on_event_add),
+            (Command.EVENT_CANCEL, monitors.on_event_cancel),
+            (Command.READ, reads.on_read),
+            (Command.WRITE, writes.on_write),
+            (Command.SEARCH, self._on_search),
+            (Command.EVENTS_OFF, self._on_events_off),
+            (Command.EVENTS_ON, self._on_events_on),
+            (Command.READ_SYNC, self._on_echo),
+            (Command.CLEAR_CHANNEL, self._on_clear_channel),
+            (Command.READ_NOTIFY, reads.on_read_notify),
+            (Command.CREATE_CHAN, self._on_create_chan),
+            (Command.WRITE_NOTIFY, writes.on_write_notify),
+            (Command.CLIENT_NAME, self._on_client_name),
+            (Command.HOST_NAME, self._on_host_name),
+            (Command.ECHO, self._on_echo),
+        ):
+            handlers[command] = handler
+        return handlers
+
+    # --- bytes in and out ---
+
+    def feed(self, data: bytes) -> None:
+        """Take received bytes, and answer all that can be answered at once in one send.
+
+        Raises
+        ------
+        RemoteProtocolError
+            If the client broke the protocol; the shell then closes the connection.
+        """
+        debug = logger.isEnabledFor(logging.DEBUG)
+        if debug != self._debug:
+            self._debug = debug
+            self._handlers[:] = (
+                map(self._logging, self._plain_handlers) if debug else self._plain_handlers
+            )
+        self.flushing = True
+        try:
+            self._stream.feed(data)
+        finally:
+            self.flush()
+
+    def send(self, message: bytes) -> None:
+        """Send a message with the others of this turn."""
+        if self.closed:
+            return
+        self.out.append(message)
+        if not self.flushing:
+            self.flushing = True
+            self.shell.want_flush(self)
+
+    def send_large(self, head: bytes, body: Buffer) -> None:
+        """Send a header and a large payload, without copying the payload."""
+        if self.closed:
+            return
+        flushing = self.flushing
+        self.out.append(head)
+        self.flush()
+        self.flushing = flushing
+        self.shell.write(body)
+        if self._debug:
+            logger.debug("%d bytes of payload", len(body), extra=self._log_extra("--->>>"))
+
+    def send_reply(self, head: bytes, id_: bytes, reply: Reply) -> None:
+        """Send one of the two messages that a reply can become."""
+        if reply.body:
+            self.send_large(head + id_ + reply.tail, reply.body)
+        else:
+            self.send(head + id_ + reply.tail)
+
+    def send_error(self, head: Head, cid: int, status: int, text: str) -> None:
+        """Complain about a request."""
+        original = pack_head(*head[:6], long=len(head) > 6)
+        payload = original + text.encode("utf-8", "replace")[: _ERROR_TEXT_LIMIT - 1] + b"\0"
+        size = padded(len(payload))
+        self.send(
+            HEADER.pack(Command.ERROR, size, 0, 0, cid, status) + payload.ljust(size, b"\0")
+        )
+
+    def flush(self) -> None:
+        """Send what has gathered."""
+        self.flushing = False
+        out = self.out
+        if not out:
+            return
+        data = out[0] if len(out) == 1 else b"".join(out)
+        out.clear()
+        if not self.closed:
+            if self._debug:
+                self._log_sent(data)
+            self.shell.write(data)
+
+    def pause(self) -> None:
+        """Hold updates back: the client does not take what has been sent already."""
+        self._paused = True
+        if self.held is None:
+            self.held = {}
+
+    def resume(self) -> None:
+        """Send the newest update of each subscription that had any, and go on as usual."""
+        self._paused = False
+        self._release()
+
+    def _release(self) -> None:
+        """Send what is held, unless something still holds it."""
+        if self._paused or self._events_off or self.held is None:
+            return
+        held, self.held = self.held, None
+        for subscription, reply in held.items():
+            self.send_reply(reply.event_head, subscription.id_bytes, reply)
+
+    def close(self) -> None:
+        """Forget everything: the connection is gone or about to go."""
+        if self.closed:
+            return
+        self.flush()
+        self.closed = True
+        self._stream.close()
+        for channel in self.channels.values():
+            channel.close()
+        self.channels.clear()
+
+    # --- the circuit's own commands ---
+
+    def _on_unexpected(self, head: Head, payload: Buffer) -> None:
+        raise RemoteProtocolError(
+            f"the client sent command {head[0]}, which clients do not send", address=self.address
+        )
+
+    def _on_version(self, head: Head, payload: Buffer) -> None:
+        if head[2] > MAX_PRIORITY:
+            raise RemoteProtocolError(
+                f"the client asks for priority {head[2]}; the highest is {MAX_PRIORITY}",
+                address=self.address,
+            )
+        self.priority = head[2]
+        self._take_version(head[3])
+
+    def _take_version(self, version: int) -> None:
+        if version < _OLDEST_VERSION:
+            raise RemoteProtocolError(
+                f"the client speaks version 4.{version}; 4.{_OLDEST_VERSION} is the oldest served",
+                address=self.address,
+            )
+        self.version = min(version, DEFAULT_PROTOCOL_VERSION)
+
+    def _on_client_name(self, head: Head, payload: Buffer) -> None:
+        if self._before_channels(head):
+            self.client_name = text_of(payload)
+
+    def _on_host_name(self, head: Head, payload: Buffer) -> None:
+        if self._before_channels(head):
+            self.host_name = text_of(payload)
+
+    def _before_channels(self, head: Head) -> bool:
+        """Tell whether the client may still say who it is: rights have not been given out."""
+        if self.channels:
+            self.send_error(head, 0xFFFFFFFF, _INTERNAL, "names must come before channels")
+        return not self.channels
+
+    def _on_echo(self, head: Head, payload: Buffer) -> None:
+        self.send(pack_head(*head[:6]) + payload)
+
+    def _on_events_off(self, head: Head, payload: Buffer) -> None:
+        self._events_off = True
+        if self.held is None:
+            self.held = {}
+
+    def _on_events_on(self, head: Head, payload: Buffer) -> None:
+        self._events_off = False
+        self._release()
+
+    def _on_search(self, head: Head, payload: Buffer) -> None:
+        reply = self._search_reply(head, payload)
+        if reply:
+            self.send(reply)
+
+    # --- channels ---
+
+    def _on_create_chan(self, head: Head, payload: Buffer) -> None:
+        cid = head[4]
+        self._take_version(head[5])
+        name = text_of(payload)
+        if self.limits.max_channels is not None and len(self.channels) >= self.limits.max_channels:
+            self.send_error(head, cid, _ALLOCMEM, f"no more than {len(self.channels)} channels")
+            self.send(HEADER.pack(Command.CREATE_CH_FAIL, 0, 0, 0, cid, 0))
+            return
+        served = self._find(name)
+        if served is None:
+            self.send(HEADER.pack(Command.CREATE_CH_FAIL, 0, 0, 0, cid, 0))
+            return
+        rights = served.check_access(self.host_name, self.client_name)
+        sid = self._new_sid()
+        self.channels[sid] = Channel(self, served, name, cid, sid, rights)
+        count = served.max_length
+        if self.version < 9:  # no extended headers
+            count = min(count, _SHORT_COUNT_LIMIT)
+        self.send(
+            HEADER.pack(Command.ACCESS_RIGHTS, 0, 0, 0, cid, rights)
+            + pack_head(Command.CREATE_CHAN, 0, served.data_type, count, cid, sid)
+        )
+
+    def _new_sid(self) -> int:
+        """Return an id that no channel of this circuit has."""
+        sid = self._last_sid
+        while True:
+            sid = sid % 0xFFFFFFFF + 1
+            if sid not in self.channels:
+                self._last_sid = sid
+                return sid
+
+    def _on_clear_channel(self, head: Head, payload: Buffer) -> None:
+        sid, cid = head[4:6]
+        channel = self.channels.pop(sid, None)
+        if channel is None:
+            self.unknown_sid(head)
+        else:
+            channel.close()
+            self.send(HEADER.pack(Command.CLEAR_CHANNEL, 0, 0, 0, sid, cid))
+
+    def unknown_sid(self, head: Head) -> None:
+        """Give up on a client that means a channel which it does not have, as rsrv does."""
+        text = f"there is no channel with sid {head[4]}"
+        self.send_error(head, 0xFFFFFFFF, _INTERNAL, text)
+        raise RemoteProtocolError(f"command {head[0]}: {text}", address=self.address)
+
+    # --- logging, off as a rule ---
+
+    def _log_extra(self, direction: str) -> dict[str, object]:
+        return {"direction": direction, "their_address": self.address, "role": "SERVER"}
+
+    def _logging(self, handler: Handler) -> Handler:
+        """Return a handler that first logs the message."""
+
+        def log_and_handle(head: Head, payload: Buffer) -> None:
+            try:
+                shown: object = message_from_wire(head, payload, from_client=True)
+            except RemoteProtocolError as error:
+                shown = error
+            logger.debug("%r", shown, extra=self._log_extra("<<<---"))
+            handler(head, payload)
+
+        return log_and_handle
+
+    def _log_sent(self, data: bytes) -> None:
+        """Log the messages in `data`."""
+
+        def log(head: Head, payload: Buffer) -> None:
+            message = message_from_wire(head, payload, from_client=False)
+            logger.debug("%r", message, extra=self._log_extra("--->>>"))
+
+        MessageStream([log] * COMMANDS).feed(data)
+
+
+def text_of(payload: Buffer) -> str:
+    """Return the text of a payload, up to its NUL."""
+    return bytes(payload).partition(b"\0")[0].decode("latin-1")

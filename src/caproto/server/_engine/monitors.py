@@ -1,0 +1,117 @@
+"""EVENT_ADD and EVENT_CANCEL."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ..._errors import RemoteProtocolError
+from ..._protocol.arrays import Buffer
+from ..._protocol.enums import Command
+from ..._protocol.header import Head, pack_head
+from ..._protocol.messages.subscription import EVENT_ADD_PAYLOAD
+from ..._protocol.status import CAStatus
+from .channel import Channel
+from .reads import current_reply, read_reply
+from .source import Reply, Subscription
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from .circuit import ServerCircuit
+
+__all__ = ["Monitors"]
+
+_NORMAL = int(CAStatus.ECA_NORMAL)
+_ALLOCMEM = int(CAStatus.ECA_ALLOCMEM)
+_BADMASK = int(CAStatus.ECA_BADMASK)
+_BADMONID = int(CAStatus.ECA_BADMONID)
+
+
+class Monitors:
+    """The requests of one circuit about subscriptions."""
+
+    __slots__ = ("_channels", "_circuit")
+
+    def __init__(self, circuit: ServerCircuit) -> None:
+        self._circuit = circuit
+        self._channels = circuit.channels
+
+    def on_event_add(self, head: Head, payload: Buffer) -> None:
+        """Begin a subscription; the first update leaves at once, whatever the mask says."""
+        circuit = self._circuit
+        channel = self._channels.get(head[4])
+        if channel is None:
+            circuit.unknown_sid(head)
+            return
+        if len(payload) < EVENT_ADD_PAYLOAD.size:
+            raise RemoteProtocolError(
+                f"EVENT_ADD with {len(payload)} bytes of payload", address=circuit.address
+            )
+        mask = EVENT_ADD_PAYLOAD.unpack_from(payload)[3]
+        if not mask:
+            circuit.send_error(head, channel.cid, _BADMASK, "the mask is empty")
+            return
+        limit = circuit.limits.max_subscriptions
+        if limit is not None and len(channel.subscriptions) >= limit:
+            text = f"no more than {limit} subscriptions to {channel.name}"
+            circuit.send_error(head, channel.cid, _ALLOCMEM, text)
+            return
+        subscription = Subscription(circuit, head, mask)
+        replaced = channel.subscriptions.pop(head[5], None)
+        if replaced is not None:  # a client that uses an id twice means the later one
+            self._forget(channel, replaced)
+        channel.subscriptions[head[5]] = subscription
+        if channel.operations is None and (channel.reads_at_once or not channel.readable):
+            self._begin(channel, subscription, *current_reply(channel, head))
+        else:
+            channel.submit(False, partial(self._start, channel, subscription))
+
+    def _start(
+        self, channel: Channel, subscription: Subscription
+    ) -> Callable[[], Coroutine[Any, Any, None]] | None:
+        """Begin a subscription now, or return what does."""
+        if channel.reads_at_once or not channel.readable:
+            self._begin(channel, subscription, *current_reply(channel, subscription.head))
+            return None
+        return partial(self._begin_slowly, channel, subscription)
+
+    async def _begin_slowly(self, channel: Channel, subscription: Subscription) -> None:
+        self._begin(channel, subscription, *await read_reply(channel, subscription.head))
+
+    def _begin(
+        self, channel: Channel, subscription: Subscription, reply: Reply, status: int
+    ) -> None:
+        """Send the first update, and let those after it come unless this one was refused."""
+        if channel.subscriptions.get(subscription.head[5]) is not subscription:
+            return  # cancelled while the PV got its value
+        circuit = self._circuit
+        if circuit.held is not None:
+            circuit.held[subscription] = reply
+        else:
+            circuit.send_reply(reply.event_head, subscription.id_bytes, reply)
+        if channel.readable:
+            channel.source.add(subscription)
+
+    def on_event_cancel(self, head: Head, payload: Buffer) -> None:
+        """End a subscription; the confirmation is an EVENT_ADD without payload."""
+        circuit = self._circuit
+        channel = self._channels.get(head[4])
+        if channel is None:
+            circuit.unknown_sid(head)
+            return
+        subscription = channel.subscriptions.pop(head[5], None)
+        if subscription is None:
+            text = f"there is no subscription {head[5]} to {channel.name}"
+            circuit.send_error(head, channel.cid, _BADMONID, text)
+            raise RemoteProtocolError(text, address=circuit.address)
+        self._forget(channel, subscription)
+        _, _, data_type, data_count, sid, id_ = subscription.head[:6]
+        long = len(subscription.head) > 6
+        circuit.send(pack_head(Command.EVENT_ADD, 0, data_type, data_count, sid, id_, long=long))
+
+    def _forget(self, channel: Channel, subscription: Subscription) -> None:
+        """Let a subscription get nothing more, not even what is held back."""
+        channel.source.remove(subscription)
+        if self._circuit.held:
+            self._circuit.held.pop(subscription, None)

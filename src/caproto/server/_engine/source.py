@@ -1,0 +1,227 @@
+"""One PV as it is served: its value in wire form, made once for all who ask, and its subscribers."""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..._errors import CaprotoError
+from ..._protocol.arrays import Buffer
+from ..._protocol.dbr import ELEMENT_SIZES, METADATA_SIZES, NATIVE_TYPES
+from ..._protocol.enums import Command
+from ..._protocol.header import EXTENDED_SIZES, HEADER, SHORT_LIMIT, padded
+from ..._protocol.status import CAStatus
+from .served import Served
+
+if TYPE_CHECKING:
+    from .circuit import ServerCircuit
+
+__all__ = [
+    "LARGE_BODY",
+    "Reply",
+    "Source",
+    "Subscription",
+    "Topic",
+    "failure_reply",
+    "make_reply",
+    "pack_id",
+    "reply_key",
+    "source_of",
+]
+
+pack_id = Struct(">I").pack
+
+LARGE_BODY = 16384
+"""Bodies from here on are not copied behind their headers but sent on their own."""
+
+_NORMAL = int(CAStatus.ECA_NORMAL)
+_GETFAIL = int(CAStatus.ECA_GETFAIL)
+_PENDING_LIMIT = 1024
+_FAILURE_LIMIT = 1 << 20
+
+
+class Reply(NamedTuple):
+    """A value in wire form, lacking only the id of who asked for it.
+
+    The message is ``read_head + id + tail`` followed by `body`, or the same with `event_head`.
+
+    Attributes
+    ----------
+    read_head, event_head : bytes
+        The first 12 bytes of the header, of READ_NOTIFY and of EVENT_ADD.
+    tail : bytes
+        The rest of an extended header, and the payload unless it is large.
+    body : bytes-like
+        A large payload; shared, never copied.
+    """
+
+    read_head: bytes
+    event_head: bytes
+    tail: bytes
+    body: Buffer
+
+
+def reply_key(data_type: int, data_count: int) -> int:
+    """Return what a reply is kept under."""
+    return data_count << 16 | data_type
+
+
+def make_reply(
+    data_type: int, data_count: int, payload: Buffer, status: int = _NORMAL
+) -> Reply:
+    """Build a reply around a payload, which is padded here."""
+    size = padded(len(payload))
+    if size != len(payload):
+        payload = bytes(payload).ljust(size, b"\0")
+    if size >= SHORT_LIMIT or data_count >= SHORT_LIMIT:
+        short_size, short_count, tail = 0xFFFF, 0, EXTENDED_SIZES.pack(size, data_count)
+    else:
+        short_size, short_count, tail = size, data_count, b""
+    read_head = HEADER.pack(Command.READ_NOTIFY, short_size, data_type, short_count, status, 0)[:12]
+    event_head = b"\0\1" + read_head[2:]
+    if size >= LARGE_BODY:
+        return Reply(read_head, event_head, tail, payload)
+    return Reply(read_head, event_head, tail + payload, b"")
+
+
+def failure_reply(data_type: int, data_count: int, status: int) -> Reply:
+    """Build the reply to a read that failed: zeros, in the length that was asked for.
+
+    An unreasonable length is answered with metadata alone.
+    """
+    if data_type >= len(METADATA_SIZES):
+        return make_reply(data_type, 0, b"", status)
+    size = METADATA_SIZES[data_type]
+    values = ELEMENT_SIZES[NATIVE_TYPES[data_type]] * data_count
+    if values > _FAILURE_LIMIT:
+        values = data_count = 0
+    return make_reply(data_type, data_count, bytes(size + values), status)
+
+
+class Subscription:
+    """One EVENT_ADD of one client."""
+
+    __slots__ = ("circuit", "head", "id_bytes", "mask", "topic")
+
+    def __init__(self, circuit: ServerCircuit, head: tuple[int, ...], mask: int) -> None:
+        self.circuit = circuit
+        self.head = head
+        """Of the request."""
+        self.id_bytes = pack_id(head[5])
+        self.mask = mask
+        self.topic: Topic | None = None
+        """Where it is entered; None while it must not get updates."""
+
+    @property
+    def key(self) -> int:
+        """What it asks for."""
+        return reply_key(self.head[2], self.head[3])
+
+
+class Topic:
+    """The subscriptions to one PV that ask for the same type and count: they share the bytes."""
+
+    __slots__ = ("key", "mask", "members")
+
+    def __init__(self, key: int) -> None:
+        self.key = key
+        self.mask = 0
+        """What any of the members asks for."""
+        self.members: dict[Subscription, None] = {}
+
+
+class Source:
+    """One PV as the engine sees it.
+
+    Parameters
+    ----------
+    served : Served
+    """
+
+    __slots__ = ("replies", "served", "topics")
+
+    def __init__(self, served: Served) -> None:
+        self.served = served
+        self.replies: dict[int, Reply] = {}
+        """The current value in each form that somebody asked for; emptied when anything changes."""
+        self.topics: dict[int, Topic] = {}
+
+    def encode(self, key: int) -> Reply:
+        """Encode the current value, and keep the result until it changes.
+
+        Raises
+        ------
+        CaprotoError
+            If the value cannot be had in that type, or not as so many elements.
+        """
+        data_type, data_count = key & 0xFFFF, key >> 16
+        payload, data_count = self.served.encode(data_type, data_count)
+        reply = self.replies[key] = make_reply(data_type, data_count, payload)
+        return reply
+
+    def encode_or_fail(self, key: int) -> Reply:
+        """Encode the current value, or its absence."""
+        try:
+            return self.replies.get(key) or self.encode(key)
+        except CaprotoError:
+            return failure_reply(key & 0xFFFF, key >> 16, _GETFAIL)
+
+    def publish(self, flags: int) -> None:
+        """Send the current value to every subscription that asks for any of `flags`.
+
+        Each form is encoded once. What is left per subscriber is to put its id between two pieces
+        of bytes: 0.2 us, of which a new header would take 0.5 us more.
+        """
+        for topic in self.topics.values():
+            if not topic.mask & flags:
+                continue
+            reply = self.encode_or_fail(topic.key)
+            _, head, tail, body = reply
+            for subscription in topic.members:
+                if not subscription.mask & flags:
+                    continue
+                circuit = subscription.circuit
+                if circuit.held is not None:
+                    circuit.held[subscription] = reply
+                elif body:
+                    circuit.send_large(head + subscription.id_bytes + tail, body)
+                else:
+                    out = circuit.out
+                    out.append(head + subscription.id_bytes + tail)
+                    if not circuit.flushing:
+                        circuit.flushing = True
+                        circuit.shell.want_flush(circuit)
+                    elif len(out) > _PENDING_LIMIT:
+                        circuit.flush()
+
+    def add(self, subscription: Subscription) -> None:
+        """Let a subscription get updates from now on."""
+        key = subscription.key
+        topic = self.topics.get(key)
+        if topic is None:
+            topic = self.topics[key] = Topic(key)
+        topic.members[subscription] = None
+        topic.mask |= subscription.mask
+        subscription.topic = topic
+
+    def remove(self, subscription: Subscription) -> None:
+        """Let a subscription get no more updates; harmless if it gets none."""
+        topic = subscription.topic
+        if topic is None:
+            return
+        subscription.topic = None
+        del topic.members[subscription]
+        if not topic.members:
+            del self.topics[topic.key]
+            return
+        topic.mask = 0
+        for member in topic.members:
+            topic.mask |= member.mask
+
+
+def source_of(served: Served) -> Source:
+    """Return the engine's record of a PV, and make it if this is the first use."""
+    source = served.source
+    if source is None:
+        source = served.source = Source(served)
+    return source
