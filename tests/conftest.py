@@ -19,8 +19,8 @@ from tests.support import (
     LeakCheck,
     OurIoc,
     free_port,
-    loopback_settings,
     run_async_test,
+    use_loopback,
 )
 from tests.support.ports import bound_ports
 
@@ -106,19 +106,11 @@ class Loopback:
     repeater_port: int
 
 
-def _set_environment(monkeypatch: pytest.MonkeyPatch, ports: list[int], repeater_port: int) -> None:
-    for name in list(os.environ):
-        if name.startswith(("EPICS_", "CAPROTO_")):
-            monkeypatch.delenv(name)
-    for name, value in loopback_settings(ports, repeater_port).items():
-        monkeypatch.setenv(name, value)
-
-
 @pytest.fixture
 def loopback(monkeypatch: pytest.MonkeyPatch) -> Loopback:
     """Private ports in ``os.environ``: clients and servers made in this test find each other."""
     ports = Loopback(free_port(), free_port())
-    _set_environment(monkeypatch, [ports.ca_port], ports.repeater_port)
+    use_loopback(monkeypatch, [ports.ca_port], ports.repeater_port)
     return ports
 
 
@@ -132,7 +124,7 @@ def c_ioc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CIoc]:
 @pytest.fixture
 def c_ioc_env(c_ioc: CIoc, monkeypatch: pytest.MonkeyPatch) -> CIoc:
     """The shared C IOC, with ``os.environ`` set so that a client made in this test finds it."""
-    _set_environment(monkeypatch, [c_ioc.port], c_ioc.repeater_port)
+    use_loopback(monkeypatch, [c_ioc.port], c_ioc.repeater_port)
     return c_ioc
 
 

@@ -1,7 +1,7 @@
 """What tests share: ports, environments, IOCs, clients on libca, and checks for leaks."""
 
 from .async_runner import AsyncTestError, run_async_test
-from .environment import loopback_env, loopback_settings
+from .environment import loopback_env, loopback_settings, use_loopback
 from .ioc import CIoc, Ioc, OurIoc, write_bulk_database
 from .leaks import LeakCheck
 from .libca import LibcaClient, run_libca
@@ -27,5 +27,6 @@ __all__ = [
     "run_async_test",
     "run_libca",
     "search",
+    "use_loopback",
     "write_bulk_database",
 ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import os
 import sys
 
 from epicscorelibs import ioc
@@ -40,6 +41,7 @@ def main() -> None:
     ioc.start_ioc(dbs=[(file, macros) for file, macros in arguments.database])
     for record, count in arguments.ramp:
         fill_with_ramp(record, int(count))
+    print(f"harness: process {os.getpid()} is ready", flush=True)
     for line in sys.stdin:
         ioc.ioc(line.strip())
 

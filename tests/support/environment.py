@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 
+import pytest
+
 # Variables that would let a setting of the person's shell into a test.
 _PREFIXES = ("EPICS_", "CAPROTO_", "RSRV_", "PYEPICS_")
 
@@ -63,3 +65,12 @@ def loopback_settings(ports: list[int], repeater_port: int) -> dict[str, str]:
         # A repeater outlives the client that starts it. Tests of the repeater remove this.
         "CAPROTO_NO_REPEATER": "1",
     }
+
+
+def use_loopback(monkeypatch: pytest.MonkeyPatch, ports: list[int], repeater_port: int) -> None:
+    """Set this process's environment so that clients and servers made in it use these ports."""
+    for name in list(os.environ):
+        if name.startswith(_PREFIXES):
+            monkeypatch.delenv(name)
+    for name, value in loopback_settings(ports, repeater_port).items():
+        monkeypatch.setenv(name, value)

@@ -177,6 +177,12 @@ class CIoc(Ioc):
             port=port,
         )
 
+    def wait_until_found(self, timeout: float | None = None) -> None:
+        """Wait, too, until the arrays are filled: the IOC answers searches before that."""
+        super().wait_until_found(timeout)
+        limit = self.start_timeout if timeout is None else timeout
+        self.wait_for_output(rf"^harness: process {self.pid} is ready$", limit)
+
     def iocsh(self, command: str) -> None:
         """Run a command of the IOC shell, such as ``casr 2`` or ``dbpf IO:ai 3``."""
         self.send_line(command)

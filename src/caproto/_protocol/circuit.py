@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from .._constants import DEFAULT_PROTOCOL_VERSION, MAX_PRIORITY
 from .._errors import (
@@ -16,7 +16,7 @@ from .._errors import (
     RemoteProtocolError,
 )
 from .arrays import Buffer
-from .channel import ClientChannel, ServerChannel
+from .channel import ClientChannel
 from .enums import Command
 from .framing import COMMANDS, MessageStream
 from .header import Head
@@ -48,6 +48,7 @@ from .messages.values import (
     WriteNotifyResponse,
     WriteRequest,
 )
+from .server_channel import ServerChannel
 from .states import (
     CIRCUIT_RULES,
     CLIENT,
@@ -65,6 +66,7 @@ from .states import (
 __all__ = ["VirtualCircuit"]
 
 _logger = logging.getLogger("caproto.circ")
+T = TypeVar("T")
 
 _BY_CID = (
     AccessRightsResponse,
@@ -419,11 +421,9 @@ class VirtualCircuit:
                 )
             return channel
         if isinstance(command, _BY_CID):
-            channel = self._known(role, command.cid, self.channels, "cid")
-            return channel
+            return self._known(role, command.cid, self.channels, "cid")
         if isinstance(command, ClearChannelResponse):
-            channel = self._known(role, command.sid, self.channels_sid, "sid")
-            return channel
+            return self._known(role, command.sid, self.channels_sid, "sid")
         return self._channel_of_answer(role, command)
 
     def _channel_of_answer(
@@ -441,7 +441,7 @@ class VirtualCircuit:
             return None
         return None if request is None else self.channels_sid.get(request.sid)
 
-    def _known(self, role: Role, number: int, known: dict[int, Any], kind: str) -> Any:
+    def _known(self, role: Role, number: int, known: dict[int, T], kind: str) -> T | None:
         """Look an id up. That servers are late is no error; that we make one up is."""
         found = known.get(number)
         if found is None and role is self.our_role:

@@ -9,7 +9,6 @@ The array range ``[start:increment:end]`` is short for the filter ``{"arr": {"s"
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from enum import Flag
@@ -198,6 +197,7 @@ def parse_channel_filter(filter_text: str) -> ChannelFilter:
 
 def _read_json(text: str) -> dict[str, Any]:
     """Read the braces, in JSON or what people use of JSON5."""
+    import json  # few programs have filters
 
     def as_json(match: re.Match[str]) -> str:
         plain, single, bare = match.groups()

@@ -57,6 +57,10 @@ class MessageStream:
         self.messages = 0
         """How many messages have been handed over."""
 
+    def set_handlers(self, handlers: list[Handler]) -> None:
+        """Exchange the handlers, also for the rest of a chunk being walked."""
+        self._handlers[:] = handlers
+
     def close(self) -> None:
         """Drop what is there and what is still to come, also the rest of a chunk being walked."""
         self._handlers[:] = [_ignore] * COMMANDS

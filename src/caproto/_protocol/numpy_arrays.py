@@ -26,12 +26,22 @@ def _convert(values: Any, data_type: ChannelType) -> Any:
     wanted = _WIRE[data_type].newbyteorder("=")
     given = np.asarray(values)
     if given.dtype.kind not in "biuf":
-        if given.dtype.kind in "US":
-            raise TypeError("text among the numbers")
-        given = given.astype(np.float64 if wanted.kind == "f" else np.int64)
+        if given.dtype.kind not in "OUS" or given.ndim != 1:
+            raise TypeError(f"an array of {given.dtype} is not one of numbers")
+        # One by one, because astype() would make NaN of None.
+        given = (
+            np.fromiter(map(float, given), np.float64, len(given))
+            if wanted.kind == "f"
+            else np.fromiter(map(int, given), np.int64, len(given))
+        )
     if wanted.kind == "f":
-        return given.astype(wanted, copy=False)
+        with np.errstate(over="raise"):
+            try:
+                return given.astype(wanted, copy=False)
+            except FloatingPointError as error:
+                raise OverflowError(str(error)) from error
     if given.dtype != wanted and given.size:
+        # NaN is neither below nor above a limit, so ask for what must hold.
         limits = np.iinfo(wanted)
         low, high = given.min(), given.max()
         if not (low >= limits.min and high <= limits.max):

@@ -61,8 +61,8 @@ class Repeater:
     def receive(self, datagram: bytes, source: Address) -> list[Send]:
         """Take one datagram and return what to send because of it.
 
-        A datagram too short for a message is dropped. Anything else is handed on, whatever it
-        says: what newer servers may send is the clients' business.
+        A datagram too short for a message is dropped (the C implementation hands it on). Anything
+        else is handed on, whatever it says: what newer servers may send is the clients' business.
         """
         if not datagram:
             return self._register(source)
@@ -85,7 +85,7 @@ class Repeater:
         if not self._is_here(source):
             return []
         client = self.clients.setdefault(source.port, source)
-        address = ipv4_to_int32(source.host)
+        address = ipv4_to_int32(client.host)
         confirmation = HEADER.pack(Command.REPEATER_CONFIRM, 0, 0, 0, 0, address)
         return [Send(confirmation, client), *self._fan_out(_NO_OP, source)]
 

@@ -52,8 +52,9 @@ def timestamp_to_epics(ts: float | datetime.datetime) -> tuple[int, int]:
         seconds = since.days * 86400 + since.seconds
         nanoseconds = since.microseconds * 1000
     else:
+        # A float of today's times cannot tell a quarter of a microsecond: the digits below are noise.
         seconds = int(ts // 1)
-        nanoseconds = round((ts - seconds) * 1e9)
+        nanoseconds = round((ts - seconds) * 1e6) * 1000
     if nanoseconds >= 1_000_000_000:
         seconds, nanoseconds = seconds + 1, 0
     return max(0, seconds - _OFFSET), nanoseconds

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import threading
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,7 +17,9 @@ from .._protocol.messages import Message
 from .._repeater_process import spawn_repeater
 from .._sockets import search_socket
 from ..client.broadcast import BroadcastEngine
+from ..client.nameserver import NameServer
 from ..client.search import Address, OnFound, SearchEngine
+from ._nameserver import NameServerLink
 
 __all__ = ["SharedBroadcaster"]
 
@@ -75,6 +78,20 @@ class SharedBroadcaster:
             pass  # a smaller one works, with more retries
         self._loop.add_reader(self._sock, self._readable)
         self._registration = self._loop.call_soon(self._register_again)
+        self._name_servers = [
+            NameServerLink(
+                NameServer(
+                    (address.host, address.port),
+                    self.results,
+                    self.settings.conn_tmo,
+                    self.settings.responsiveness_timeout,
+                ),
+                self._loop,
+                self._poll_at_end_of_turn,
+            )
+            for address in self.settings.name_servers
+        ]
+        self._looked_up = float("-inf")
         self._find_destinations()
 
     def __repr__(self) -> str:
@@ -107,6 +124,8 @@ class SharedBroadcaster:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for link in self._name_servers:
+            await link.close()
 
     # --- searches ---------------------------------------------------------------------------------------------------
 
@@ -130,6 +149,10 @@ class SharedBroadcaster:
             f"It was asked for {often} at {where}. Check the name, that its IOC runs, and that EPICS_CA_ADDR_LIST "
             "and EPICS_CA_AUTO_ADDR_LIST lead to its network."
         )
+
+    def _places(self) -> list[Address]:
+        """Return where names are looked for."""
+        return [*(self._destinations or ()), *(link.server.address for link in self._name_servers)]
 
     def search_again(self) -> None:
         """Ask for all unanswered names once more, soon."""
@@ -175,10 +198,18 @@ class SharedBroadcaster:
         if self.closed or self._destinations is None:
             return
         now = self._loop.time()
+        for link in self._name_servers:
+            link.look_after(now)
         for datagram in self.results.poll(now):
             for destination in self._destinations:
                 self._send_datagram(datagram, destination)
+            for link in self._name_servers:
+                link.server.ask(datagram)
+        if self.results.pending and now >= self._looked_up + self.settings.dns_refresh:
+            self._find_destinations()
         deadline = self.results.next_deadline()
+        for link in self._name_servers:
+            deadline = min(deadline, link.server.next_deadline())
         if deadline != self._wake or self._timer is None:
             if self._timer is not None:
                 self._timer.cancel()
@@ -194,16 +225,37 @@ class SharedBroadcaster:
     # --- the socket -------------------------------------------------------------------------------------------------
 
     def _find_destinations(self) -> None:
-        """Look host names up in a thread; without names everything is known at once."""
+        """Find out where to search.
+
+        Host names are looked up in a thread, and again from time to time while something is not found: a server's
+        address may change. Without names everything is known at once, and for good.
+        """
         if all(is_ipv4(address.host) for address in self.settings.addr_list):
+            self._looked_up = _NEVER
             self._destinations = search_destinations(self.settings)
             return
+        self._looked_up = self._loop.time()
         task = self._loop.create_task(self._look_up_destinations())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _look_up_destinations(self) -> None:
-        self._destinations = await asyncio.to_thread(search_destinations, self.settings)
+        """Look up in a thread of its own: a name server may take long, and must not hold up the program's end."""
+        found: asyncio.Future[tuple[Address, ...]] = self._loop.create_future()
+
+        def tell(destinations: tuple[Address, ...]) -> None:
+            if not found.done():
+                found.set_result(destinations)
+
+        def look_up() -> None:
+            destinations = search_destinations(self.settings)
+            try:
+                self._loop.call_soon_threadsafe(tell, destinations)
+            except RuntimeError:
+                pass  # the loop is closed
+
+        threading.Thread(target=look_up, name="caproto-lookup", daemon=True).start()
+        self._destinations = await found
         self._poll_at_end_of_turn()
 
     def _send_datagram(self, datagram: bytes, destination: Address) -> None:

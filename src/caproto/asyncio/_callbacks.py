@@ -42,7 +42,9 @@ BYTES_LOW = 16 << 20
 
 def log_failure(name: str, callback: Any) -> None:
     """Log an exception of a user's callback: it is never lost, and never stops anything."""
-    logger.exception("A callback of PV %r failed: %r", name, callback, extra={"pv": name})
+    logger.exception(  # noqa: LOG004 - called from exception handlers only
+        "A callback of PV %r failed: %r", name, callback, extra={"pv": name}
+    )
 
 
 def is_coroutine_callback(func: Any) -> bool:

@@ -5,24 +5,35 @@ from __future__ import annotations
 import asyncio
 import getpass
 import logging
+import os
 import socket
+import weakref
 from collections.abc import AsyncGenerator, Callable, Iterable
 from types import TracebackType
 from typing import Any
 
 from .._constants import MAX_PRIORITY
 from .._env import ClientSettings
-from .._errors import CaprotoTypeError, CaprotoValueError, ContextDisconnectedError
+from .._errors import (
+    CaprotoError,
+    CaprotoTypeError,
+    CaprotoValueError,
+    ContextDisconnectedError,
+)
 from .._protocol.messages.base import checked_name
 from ..client.circuit import Circuit
 from ..client.engine import ClientEngine
 from ..client.pv import DataType, PVCore, PVState
 from ..client.search import Address
+from ..client.stats import ContextStats, snapshot
 from ._broadcaster import SharedBroadcaster
 from ._callbacks import WorkerPool
 from ._circuit import VirtualCircuitManager
-from ._defaults import CONTEXT_DEFAULT_TIMEOUT, GLOBAL_DEFAULT_TIMEOUT, Timeout
+from ._connections import wait_for_all
+from ._defaults import CONTEXT_DEFAULT_TIMEOUT, GLOBAL_DEFAULT_TIMEOUT, Default, Timeout
+from ._html import fields_table, rows_table
 from ._pv import PV, run_reply_callback
+from ._resolver import Resolver, ResolvingSearcher
 from ._subscription import Subscription
 
 __all__ = ["Context"]
@@ -55,6 +66,10 @@ class Context:
         (an extension) plain callbacks run on the event loop itself, which is fastest; they must not block then.
         Coroutine functions always run on the event loop.
 
+    resolver : mapping or async callable, optional
+        An extension, for sites that keep a directory of PVs: maps a name to ``(host, port)`` or ``'host:port'``; an
+        async function returns one of these. What it does not know (None) is searched on the network.
+
     Raises
     ------
     CaprotoRuntimeError
@@ -75,6 +90,7 @@ class Context:
         host_name: str | None = None,
         client_name: str | None = None,
         max_workers: int = 1,
+        resolver: Resolver | None = None,
     ) -> None:
         if max_workers < 0:
             raise CaprotoValueError(f"max_workers={max_workers} must be 0 or more")
@@ -87,8 +103,11 @@ class Context:
         self.host_name = socket.gethostname() if host_name is None else host_name
         self.client_name = _user_name() if client_name is None else client_name
         self._max_workers = max_workers
+        self._resolver: ResolvingSearcher | None = None
+        if resolver is not None:
+            self._resolver = ResolvingSearcher(resolver, self.broadcaster, self._loop)
         self._engine = ClientEngine(
-            self, self.broadcaster, settings, self.host_name, self.client_name
+            self, self._resolver or self.broadcaster, settings, self.host_name, self.client_name
         )
         self._pools: dict[Any, WorkerPool] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -96,6 +115,7 @@ class Context:
         self._timer: asyncio.TimerHandle | None = None
         self.broadcaster.add_listener(self)
         self.broadcaster.engine.on_beacon.append(self._on_beacon)
+        _contexts.add(self)
 
     def __repr__(self) -> str:
         idle = sum(pv.state is PVState.IDLE for pv in self._engine.pvs.values())
@@ -207,6 +227,59 @@ class Context:
             pv.access_rights_callback.add_callback(access_rights_callback, run=True)
         if pv.cancelled:
             self._engine.activate(pv)
+
+    async def wait_for_connections(
+        self,
+        *pvs: PV | str,
+        timeout: Timeout = CONTEXT_DEFAULT_TIMEOUT,
+        on_progress: Callable[[int, int], Any] | None = None,
+    ) -> dict[PV, CaprotoError | None]:
+        """Wait until many PVs are connected, without failing at the first that is not.
+
+        Parameters
+        ----------
+        *pvs : PV or str
+        timeout : number or None, optional
+            Seconds for all together. Default is the timeout of the Context. If None, wait for ever.
+        on_progress : callable, optional
+            Called as ``f(connected, total)`` while they connect, at most once per turn of the loop.
+
+        Returns
+        -------
+        dict
+            For each PV None if it is connected, or the `CaprotoTimeoutError` that says how far things went.
+
+        Raises
+        ------
+        ContextDisconnectedError
+        """
+        names = [pv for pv in pvs if isinstance(pv, str)]
+        made = {pv.name: pv for pv in await self.get_pvs(*names)} if names else {}
+        wanted = [made[pv] if isinstance(pv, str) else pv for pv in pvs]
+        seconds = self.timeout if isinstance(timeout, Default) else timeout
+        return await wait_for_all(wanted, seconds, on_progress, self._loop)
+
+    def stats(self) -> ContextStats:
+        """Return a snapshot of PVs, searches, circuits and subscriptions."""
+        return snapshot(self._engine, self.broadcaster.results, self._loop.time())
+
+    def _repr_html_(self) -> str:
+        stats = self.stats()
+        counts = ("pvs", "connected", "searching", "idle", "subscriptions", "reconnects")
+        head = ("circuit", "priority", "channels", "bytes in", "bytes out", "silent for")
+        circuits = [
+            (
+                "%s:%d" % circuit.address,
+                circuit.priority,
+                circuit.channels,
+                circuit.bytes_in,
+                circuit.bytes_out,
+                f"{circuit.silent_for:.1f} s",
+            )
+            for circuit in stats.circuits
+        ]
+        summary = fields_table("Context", [(name, getattr(stats, name)) for name in counts])
+        return summary + rows_table(head, circuits)
 
     async def search(self, *names: str) -> None:
         """Generate, process, transport a search request with the broadcaster.
@@ -372,11 +445,26 @@ class Context:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._resolver is not None:
+            await self._resolver.close()
         for pool in list(self._pools.values()):
             await pool.stop(_STOP_TIME)
         if self._on_beacon in self.broadcaster.engine.on_beacon:
             self.broadcaster.engine.on_beacon.remove(self._on_beacon)
         await self.broadcaster.remove_listener(self)
+
+
+_contexts: weakref.WeakSet[Context] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    """Keep a child process off the sockets that it shares with its parent."""
+    for context in list(_contexts):
+        context._engine.abandon()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 class _NoQueue:

@@ -7,10 +7,10 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .._errors import CaprotoValueError, CAStatusError
+from .._errors import CaprotoValueError, CAStatusError, DisconnectedError
 from .._log import ComposableLogAdapter
 from .._protocol.channel import ClientChannel
-from .._protocol.enums import AccessRights, Command
+from .._protocol.enums import AccessRights, ChannelType, Command
 from .._protocol.header import pack_head
 from .._protocol.messages import ReadNotifyResponse, ReadResponse, WriteNotifyResponse
 from .._protocol.status import CAStatus
@@ -19,6 +19,7 @@ from ..client.requests import Request, Wait
 from ._callbacks import CallbackHandler, WorkerPool, is_coroutine_callback, log_failure
 from ._circuit import VirtualCircuitManager
 from ._defaults import PV_DEFAULT_TIMEOUT, Default, Timeout
+from ._html import fields_table
 from ._subscription import Subscription
 
 if TYPE_CHECKING:
@@ -129,6 +130,23 @@ class PV(PVCore):
     def log(self) -> logging.LoggerAdapter[logging.Logger]:
         """The logger ``caproto.ch``, with this PV's name."""
         return ComposableLogAdapter(_logger, {"pv": self.name, "role": "CLIENT"})
+
+    def _repr_html_(self) -> str:
+        channel = self.channel
+        fields: list[tuple[str, object]] = [
+            ("state", self.state.value),
+            ("priority", self.priority),
+            ("address", "" if self.address is None else "%s:%d" % self.address),
+        ]
+        if channel is not None and self.state is _CONNECTED:
+            native = ChannelType(channel.native_data_type or 0)
+            fields += [
+                ("type", native.name),
+                ("count", channel.native_data_count),
+                ("access", str(self.access_rights)),
+            ]
+        fields.append(("subscriptions", len(self.subscriptions or ())))
+        return fields_table(f"PV {self.name}", fields)
 
     # --- what the engine tells --------------------------------------------------------------------------------------
 
@@ -260,16 +278,24 @@ class PV(PVCore):
         future: asyncio.Future[None] = loop.create_future()
         deadline = _NEVER if timeout is None else loop.time() + timeout
         wait = Wait(self, for_search, future, deadline, timeout)
+        self.add_wait(wait)
+        try:
+            await future
+        finally:
+            self.remove_wait(wait)
+
+    def add_wait(self, wait: Wait) -> None:
+        """End `wait` when this PV is found, or connected, or its time is over."""
         if self._waits is None:
             self._waits = []
         self._waits.append(wait)
         self.engine.add_wait(wait)
-        try:
-            await future
-        finally:
-            self.engine.end_wait(wait)
-            if wait in self._waits:
-                self._waits.remove(wait)
+
+    def remove_wait(self, wait: Wait) -> None:
+        """Forget `wait`."""
+        self.engine.end_wait(wait)
+        if self._waits and wait in self._waits:
+            self._waits.remove(wait)
 
     async def _connect(self, timeout: float | None, deadline: float) -> None:
         """Wait for the connection, as part of something that has `timeout` seconds in all."""
@@ -486,7 +512,8 @@ class PV(PVCore):
                 status=status,
             )
         channel = self.channel
-        assert channel is not None and channel.sid is not None
+        assert channel is not None
+        assert channel.sid is not None
         # Libca puts the cid where the ioid would be, and servers send it back with an error.
         head = pack_head(Command.WRITE, len(payload), wire_type, count, channel.sid, channel.cid)
         self.circuit.send(head + payload)  # type: ignore[union-attr]
@@ -540,7 +567,7 @@ class PV(PVCore):
         return Subscription(self, data_type, data_count, low, high, to, mask)
 
     async def unsubscribe_all(self) -> None:
-        """Clear all subscriptions. (Remove all user callbacks from them.)"""
+        """Clear all subscriptions: remove all user callbacks from them."""
         for sub in list(self.subscriptions or ()):
             await sub.clear()  # type: ignore[attr-defined]
 
@@ -568,8 +595,6 @@ class PV(PVCore):
             If the PV is not connected.
         """
         if self.circuit is None:
-            from .._errors import DisconnectedError
-
             raise DisconnectedError(
                 f"{self!r} has no server at the moment: wait for the connection first",
                 pv_name=self.name,

@@ -24,6 +24,7 @@ from ._callbacks import (
     weak_reference,
 )
 from ._defaults import PV_DEFAULT_TIMEOUT, Timeout
+from ._html import fields_table
 
 if TYPE_CHECKING:
     from ..client.circuit import Circuit
@@ -61,7 +62,6 @@ class Subscription(SubscriptionCore):
         "_next_token",
         "_plain",
         "_plain_references",
-        "dropped",
     )
     pv: PV
 
@@ -81,8 +81,6 @@ class Subscription(SubscriptionCore):
         self._coroutines: dict[int, CoroutineQueue] = {}
         self._iterators: dict[int, _Mailbox] = {}
         self._next_token = 0
-        self.dropped = 0
-        """Updates that were merged into newer ones because an iteration asked for the latest only."""
 
     @property
     def log(self) -> logging.LoggerAdapter[logging.Logger]:
@@ -96,6 +94,18 @@ class Subscription(SubscriptionCore):
 
     def __repr__(self) -> str:
         return f"<Subscription to {self.pv.name!r}, id={self.subscriptionid}>"
+
+    def _repr_html_(self) -> str:
+        recent = self.most_recent_response
+        fields: list[tuple[str, object]] = [
+            ("id", self.subscriptionid),
+            ("type", self.data_type or "native"),
+            ("mask", repr(self.mask)),
+            ("callbacks", len(self.callbacks)),
+            ("dropped", self.dropped),
+            ("most recent", "" if recent is None else repr(recent.value)),
+        ]
+        return fields_table(f"Subscription to {self.pv.name}", fields)
 
     # --- adding and removing ----------------------------------------------------------------------------------------
 
@@ -324,7 +334,9 @@ class Subscription(SubscriptionCore):
         """
         await self.pv.wait_for_connection(timeout=timeout)
         channel, circuit = self.pv.channel, self.pv.circuit
-        assert channel is not None and channel.sid is not None and circuit is not None
+        assert channel is not None
+        assert channel.sid is not None
+        assert circuit is not None
         known = self.subscriptionid
         return self.request(
             channel.sid, circuit.protocol.new_subscriptionid() if known is None else known
@@ -383,10 +395,9 @@ class _Mailbox:
         items.append(message)
         if self._waiter is not None:
             self._wake()
-        elif len(items) >= self._maxsize and self._held is None and sub.circuit is not None:
-            if not self.latest:
-                self._held = sub.circuit
-                sub.circuit.suspend(self)
+        elif len(items) >= self._maxsize and not self.latest and self._held is None:
+            self._held = sub.circuit
+            sub.circuit.suspend(self)
 
     def close(self) -> None:
         """End the iteration when what is there has been taken."""

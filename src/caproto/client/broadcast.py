@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import ClassVar
 
 from .._constants import EPICS_CA1_PORT
 from .._errors import RemoteProtocolError
@@ -94,11 +95,12 @@ class BroadcastEngine:
                 return
             self._beacons[address] = BeaconRecord(head[4], now)
             self.last_heard[address] = now
-            anomaly: bool | None = True
+            anomaly = True
         else:
-            anomaly = record.on_beacon(head[4], now, address in self.last_heard)
-            if anomaly is None:
+            verdict = record.on_beacon(head[4], now, address in self.last_heard)
+            if verdict is None:
                 return
+            anomaly = verdict
             self.last_heard[address] = now
         if anomaly:
             self.search.boost(now)
@@ -108,7 +110,9 @@ class BroadcastEngine:
     def _on_confirm(self, head: Head, payload: Buffer, sender: Address, now: float) -> None:
         self.registered = True
 
-    _HANDLERS: dict[int, Callable[[BroadcastEngine, Head, Buffer, Address, float], None]] = {
+    _HANDLERS: ClassVar[
+        dict[int, Callable[[BroadcastEngine, Head, Buffer, Address, float], None]]
+    ] = {
         Command.SEARCH: _on_search_reply,
         Command.RSRV_IS_UP: _on_beacon,
         Command.REPEATER_CONFIRM: _on_confirm,

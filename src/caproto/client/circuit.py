@@ -5,36 +5,30 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from enum import Enum
-from struct import Struct
 from typing import TYPE_CHECKING, Any
 
 from .._constants import DEFAULT_PROTOCOL_VERSION
 from .._errors import LocalProtocolError, RemoteProtocolError
-from .._protocol.arrays import Buffer
 from .._protocol.channel import ClientChannel
 from .._protocol.circuit import VirtualCircuit
-from .._protocol.enums import AccessRights, Command
-from .._protocol.framing import COMMANDS, Handler, MessageStream
-from .._protocol.header import HEADER, Head
+from .._protocol.enums import Command
+from .._protocol.framing import MessageStream
+from .._protocol.header import HEADER
 from .._protocol.messages import (
     ClearChannelRequest,
     ClientNameRequest,
     CreateChanRequest,
-    ErrorResponse,
-    EventAddResponse,
     EventCancelRequest,
     HostNameRequest,
-    ReadNotifyResponse,
-    ReadResponse,
     VersionRequest,
-    WriteNotifyResponse,
-    wire,
 )
 from .._protocol.states import CLIENT
-from .._protocol.status import CAStatus, status_from_code
 from .health import Liveness, Verdict
+from .inbox import Inbox
 from .pv import PVState
-from .requests import Request, failure
+from .requests import Request
+from .tables import Tables
+from .trace import log_sent, traced_handlers
 
 if TYPE_CHECKING:
     from .engine import ClientEngine
@@ -51,7 +45,6 @@ _ECHO = HEADER.pack(Command.ECHO, 0, 0, 0, 0, 0)
 _READ_SYNC = HEADER.pack(Command.READ_SYNC, 0, 0, 0, 0, 0)
 _EVENTS_OFF = HEADER.pack(Command.EVENTS_OFF, 0, 0, 0, 0, 0)
 _EVENTS_ON = HEADER.pack(Command.EVENTS_ON, 0, 0, 0, 0, 0)
-_READ_REQUEST: Callable[..., bytes] = Struct(">HHHHII").pack
 _JOINED_LIMIT = 65536  # bytes that wait for the end of a turn before they are sent all the same
 
 
@@ -77,28 +70,30 @@ class Circuit:
     """
 
     __slots__ = (
-        "_creating",
+        "_debug",
         "_joining",
         "_next_ioid",
         "_out",
         "_out_size",
-        "_pvs",
-        "_requests",
-        "_subscriptions",
         "_suspended_by",
         "_unflushed",
+        "_unsent",
         "_write",
         "address",
+        "bytes_in",
+        "bytes_out",
         "connect_deadline",
         "engine",
         "health",
         "manager",
+        "messages_out",
         "opened_at",
         "priority",
         "protocol",
         "runners",
         "state",
         "stream",
+        "tables",
         "version",
     )
 
@@ -111,22 +106,22 @@ class Circuit:
         self.version = version
         self.state = CircuitState.CONNECTING
         self.protocol = VirtualCircuit(our_role=CLIENT, address=address, priority=priority)
-        self.stream = MessageStream(self._handlers(), engine.max_payload)
+        self.tables = Tables()
+        self.stream = MessageStream(Inbox(self).handlers(), engine.max_payload)
         self.health = Liveness(now, engine.conn_tmo, engine.answer_time)
         self.opened_at = now
         self.connect_deadline = now + engine.connect_time
         self._suspended_by: set[object] = set()
         self.manager: Any = None  # the shell's object for this circuit
         self.runners: list[Any] = []  # who is told at the end of each chunk
-        self._pvs: dict[int, PVCore] = {}
-        self._creating: dict[int, PVCore] = {}
-        self._requests: dict[int, Request] = {}
-        self._subscriptions: dict[int, SubscriptionCore] = {}
+        self.bytes_in = self.bytes_out = self.messages_out = 0
         self._next_ioid = 0
         self._unflushed = 0
         self._out: list[bytes] = []
+        self._unsent: list[Request] = []
         self._out_size = 0
         self._joining = False
+        self._debug = False
         self._write: Callable[[bytes], Any] | None = None
 
     # --- what the shell and the diagnostics ask ---------------------------------------------------------------------
@@ -144,16 +139,26 @@ class Circuit:
     @property
     def pvs(self) -> list[PVCore]:
         """The PVs that have a channel here, or are to get one."""
-        return list(self._pvs.values())
+        return list(self.tables.pvs.values())
 
     @property
     def pending(self) -> list[Request]:
         """The requests without a reply."""
-        return list(self._requests.values())
+        return list(self.tables.requests.values())
+
+    @property
+    def suspended(self) -> bool:
+        """Whether updates are suspended."""
+        return bool(self._suspended_by)
+
+    def abandon(self) -> None:
+        """Become unusable without touching the socket: it belongs to the parent process."""
+        self.state = CircuitState.CLOSED
+        self._write = None
 
     def has_request_for(self, pv: PVCore) -> bool:
         """Tell whether a request for `pv` has no reply yet."""
-        return any(request.pv is pv for request in self._requests.values())
+        return any(request.pv is pv for request in self.tables.requests.values())
 
     def describe_silence(self, now: float) -> str:
         """Say how far things went with this server, and what to do."""
@@ -166,7 +171,7 @@ class Circuit:
         silent = now - self.health.last_bytes
         return (
             f"The TCP connection to {host}:{port} stands; the server has sent nothing for {max(0.0, silent):.1f} s "
-            f"and owes {len(self._requests)} replies and {len(self._creating)} channels."
+            f"and owes {len(self.tables.requests)} replies and {len(self.tables.creating)} channels."
         )
 
     # --- life -------------------------------------------------------------------------------------------------------
@@ -186,8 +191,14 @@ class Circuit:
             bytes(ClientNameRequest(engine.client_name)),
             bytes(HostNameRequest(engine.host_name)),
         ]
-        greeting += [self._create_request(pv, cid) for cid, pv in self._creating.items()]
-        write(b"".join(greeting))
+        greeting += [self._create_request(pv, cid) for cid, pv in self.tables.creating.items()]
+        self._set_tracing(logger.isEnabledFor(logging.DEBUG))
+        data = b"".join(greeting)
+        if self._debug:
+            log_sent(self, data)
+        self.messages_out += len(greeting)
+        self.bytes_out += len(data)
+        write(data)
         engine.wake_for(self.next_deadline())
 
     def close(self, reason: str, now: float, *, retry: bool = True) -> None:
@@ -200,11 +211,9 @@ class Circuit:
         self.stream.close()
         self._write = None
         self._out.clear()
-        pvs, requests = list(self._pvs.values()), list(self._requests.values())
-        for sub in self._subscriptions.values():
-            sub.circuit = sub.subscriptionid = None
-        for table in (self._pvs, self._creating, self._requests, self._subscriptions):
-            table.clear()
+        self._unsent.clear()
+        pvs, requests = self.pvs, self.pending
+        self.tables.clear()
         self.engine.host.close_circuit(self)
         self.engine.circuit_closed(self, was_connected, pvs, requests, reason, now, retry)
 
@@ -212,7 +221,7 @@ class Circuit:
         """Return when `on_timer` has something to do."""
         if self.state is CircuitState.CONNECTING:
             return self.connect_deadline
-        return self.health.deadline(bool(self._creating))
+        return self.health.deadline(bool(self.tables.creating))
 
     def on_timer(self, now: float) -> None:
         """Look after the circuit's health."""
@@ -220,7 +229,7 @@ class Circuit:
             if now >= self.connect_deadline:
                 self.close("the server did not accept a TCP connection in time", now)
             return
-        verdict = self.health.check(now, bool(self._creating))
+        verdict = self.health.check(now, bool(self.tables.creating))
         if verdict is Verdict.ECHO:
             self.send(_ECHO if self.version >= 3 else _READ_SYNC)
         elif verdict is Verdict.DEAD:
@@ -230,7 +239,7 @@ class Circuit:
                 "searching for them again.",
                 *self.address,
                 silent,
-                len(self._pvs),
+                len(self.tables.pvs),
                 extra={"their_address": self.address},
             )
             self.close("the server does not respond", now)
@@ -252,6 +261,10 @@ class Circuit:
     def send(self, data: bytes) -> None:
         """Send now what is alone; join what comes in the same turn with one more system call at its end."""
         # A lone read saves the 1.5 µs of a call_soon, and 100 reads in one turn take one send() instead of 100.
+        self.messages_out += 1
+        self.bytes_out += len(data)
+        if self._debug:
+            log_sent(self, data)
         if self._out:
             self._out.append(data)
             self._out_size += len(data)
@@ -277,6 +290,9 @@ class Circuit:
             self._write(b"".join(out))
         out.clear()
         self._out_size = 0
+        for request in self._unsent:
+            request.sent = True
+        self._unsent.clear()
 
     # --- channels ---------------------------------------------------------------------------------------------------
 
@@ -286,28 +302,28 @@ class Circuit:
         cid = channel.cid
         pv.channel, pv.circuit = channel, self
         pv.state = PVState.CONNECTING
-        self._pvs[cid] = self._creating[cid] = pv
+        self.tables.pvs[cid] = self.tables.creating[cid] = pv
         if self.state is CircuitState.CONNECTED:
             self.send(self._create_request(pv, cid))
-            if len(self._creating) == 1:
+            if len(self.tables.creating) == 1:
                 self.engine.wake_for(self.next_deadline())
 
-    def detach(self, pv: PVCore) -> None:
-        """Give up the channel of `pv`."""
+    def detach(self, pv: PVCore) -> list[Request]:
+        """Give up the channel of `pv`; return the requests that nobody will answer now."""
         channel = pv.channel
         assert channel is not None
-        self._pvs.pop(channel.cid, None)
-        self._creating.pop(channel.cid, None)
-        for subscriptionid, sub in list(self._subscriptions.items()):
-            if sub.pv is pv:
-                del self._subscriptions[subscriptionid]
-                sub.circuit = sub.subscriptionid = None
         if channel.sid is not None and self.connected:
             self.send(bytes(ClearChannelRequest(channel.sid, channel.cid)))
-        self.drop_channel(pv)
+        return self.drop(pv)
 
-    def drop_channel(self, pv: PVCore) -> None:
-        """Forget the channel of `pv` on this side."""
+    def drop(self, pv: PVCore) -> list[Request]:
+        """Forget the channel of `pv` on this side; return the requests that nobody will answer now."""
+        lost = self.tables.forget_pv(pv)
+        self.close_channel(pv)
+        return lost
+
+    def close_channel(self, pv: PVCore) -> None:
+        """Mark the channel of `pv` as closed."""
         channel = pv.channel
         if channel is not None:
             channel.closed()
@@ -322,7 +338,7 @@ class Circuit:
     def issue(self, request: Request) -> None:
         """Send a request that waits for a reply."""
         ioid = self._next_ioid
-        requests = self._requests
+        requests = self.tables.requests
         while ioid in requests:  # only after 2**32 requests on one circuit
             ioid = (ioid + 1) & 0xFFFFFFFF
         self._next_ioid = (ioid + 1) & 0xFFFFFFFF
@@ -332,11 +348,14 @@ class Circuit:
         if request.deadline < self.engine.wake:
             self.engine.wake_for(request.deadline)
         self.send(request.encode(channel.sid, ioid))  # type: ignore[union-attr, arg-type]
+        request.sent = not self._out
+        if not request.sent:
+            self._unsent.append(request)
 
     def forget(self, request: Request) -> None:
         """Wait no longer for a reply; a late one is dropped."""
-        if self._requests.get(request.ioid) is request:
-            del self._requests[request.ioid]
+        if self.tables.requests.get(request.ioid) is request:
+            del self.tables.requests[request.ioid]
 
     # --- subscriptions ----------------------------------------------------------------------------------------------
 
@@ -348,14 +367,14 @@ class Circuit:
         message = bytes(
             sub.request(channel.sid, subscriptionid := self.protocol.new_subscriptionid())
         )
-        self._subscriptions[subscriptionid] = sub
+        self.tables.subscriptions[subscriptionid] = sub
         sub.subscriptionid, sub.circuit = subscriptionid, self
         self.send(message)
 
     def unsubscribe(self, sub: SubscriptionCore) -> None:
         """Ask for no more updates; those on their way are dropped, as is the confirmation."""
         subscriptionid, channel = sub.subscriptionid, sub.pv.channel
-        if subscriptionid is None or self._subscriptions.pop(subscriptionid, None) is None:
+        if subscriptionid is None or self.tables.subscriptions.pop(subscriptionid, None) is None:
             return
         sub.subscriptionid = sub.circuit = None
         if channel is not None and channel.sid is not None and self.connected:
@@ -382,7 +401,10 @@ class Circuit:
         health.last_bytes = health.last_heard = now
         health.trusts_beacons = True
         self._joining = False
+        if logger.isEnabledFor(logging.DEBUG) is not self._debug:
+            self._set_tracing(not self._debug)
         self._unflushed += len(data)
+        self.bytes_in += len(data)
         try:
             self.stream.feed(data)
         except Exception as error:
@@ -396,6 +418,7 @@ class Circuit:
         health = self.health
         health.last_bytes = health.last_heard = now
         self._unflushed += nbytes
+        self.bytes_in += nbytes
         try:
             if not self.stream.large_received(nbytes):
                 return False
@@ -405,6 +428,13 @@ class Circuit:
             runner.flush(self, self._unflushed)
         self._unflushed = 0
         return True
+
+    def _set_tracing(self, on: bool) -> None:
+        """Log every message, or no longer."""
+        self._debug = on
+        if self.state is not CircuitState.CLOSED:
+            handlers = Inbox(self).handlers()
+            self.stream.set_handlers(traced_handlers(self, handlers) if on else handlers)
 
     def _refuse(self, error: Exception, now: float) -> None:
         """Close a circuit whose bytes make no sense; its PVs are searched again."""
@@ -418,160 +448,3 @@ class Circuit:
             exc_info=None if known else error,
         )
         self.close(reason, now)
-
-    def _handlers(self) -> list[Handler]:
-        handlers: list[Handler] = [self._on_unexpected] * COMMANDS
-        for command, handler in (
-            (Command.VERSION, self._on_version),
-            (Command.EVENT_ADD, self._on_event_add),
-            (Command.READ, self._on_read),
-            (Command.READ_NOTIFY, self._on_read_notify),
-            (Command.WRITE_NOTIFY, self._on_write_notify),
-            (Command.CREATE_CHAN, self._on_create_chan),
-            (Command.CREATE_CH_FAIL, self._on_create_ch_fail),
-            (Command.SERVER_DISCONN, self._on_server_disconn),
-            (Command.ACCESS_RIGHTS, self._on_access_rights),
-            (Command.ERROR, self._on_error),
-            (Command.ECHO, self._on_echo),
-            (Command.READ_SYNC, self._on_echo),
-            (Command.CLEAR_CHANNEL, self._on_clear_channel),
-        ):
-            handlers[command] = handler
-        return handlers
-
-    def _on_unexpected(self, head: Head, payload: Buffer) -> None:
-        logger.debug("Ignoring command %d from %s:%d", head[0], *self.address)
-
-    def _on_event_add(self, head: Head, payload: Buffer) -> None:
-        sub = self._subscriptions.get(head[5])
-        if sub is None:  # cancelled: a late update, or the confirmation
-            return
-        message = wire(EventAddResponse, head, payload)
-        sub.most_recent_response = message
-        for sink in sub.sinks:
-            sink(sub, message)
-
-    def _on_read_notify(self, head: Head, payload: Buffer) -> None:
-        request = self._requests.pop(head[5], None)
-        if request is not None:
-            self._complete(request, wire(ReadNotifyResponse, head, payload), head[4])
-
-    def _on_write_notify(self, head: Head, payload: Buffer) -> None:
-        request = self._requests.pop(head[5], None)
-        if request is not None:
-            self._complete(request, wire(WriteNotifyResponse, head, payload), head[4])
-
-    def _on_read(self, head: Head, payload: Buffer) -> None:
-        request = self._requests.pop(head[5], None)
-        if request is not None:  # the deprecated read has no status: a failure comes as ERROR
-            self._complete(request, wire(ReadResponse, head, payload), 1)
-
-    def _complete(self, request: Request, message: Any, status: int) -> None:
-        waiter = request.waiter
-        if waiter is not None and not waiter.done():
-            if status & 1:
-                waiter.set_result(message)
-            else:
-                waiter.set_exception(failure(request, status_from_code(status), "", message))
-        if request.callback is not None:
-            self.engine.host.run_callback(request.pv, request.callback, message)
-        self.engine.request_done(request.pv)
-
-    def _on_version(self, head: Head, payload: Buffer) -> None:
-        self.version = head[3]
-        self.protocol.protocol_version = min(head[3], DEFAULT_PROTOCOL_VERSION)
-
-    def _on_echo(self, head: Head, payload: Buffer) -> None:
-        self.health.answered(self.health.last_bytes)
-
-    def _on_access_rights(self, head: Head, payload: Buffer) -> None:
-        pv = self._pvs.get(head[4])
-        if pv is None:
-            return
-        rights = AccessRights(head[5] & 3)
-        assert pv.channel is not None
-        pv.channel.access_rights = rights
-        if rights != pv.access_rights or pv.state is not PVState.CONNECTED:
-            pv.access_rights = rights
-            pv.on_access_rights(rights)
-
-    def _on_create_chan(self, head: Head, payload: Buffer) -> None:
-        cid, sid = head[4], head[5]
-        pv = self._creating.pop(cid, None)
-        if pv is None:
-            if cid not in self._pvs:  # given up meanwhile: the server need not keep it
-                self.send(bytes(ClearChannelRequest(sid, cid)))
-            return
-        pv.channel.opened(head[2], head[3], sid)  # type: ignore[union-attr]
-        self.engine.channel_opened(pv, self)
-
-    def _on_create_ch_fail(self, head: Head, payload: Buffer) -> None:
-        pv = self._pvs.get(head[4])
-        if pv is not None:
-            self._lose(pv, "the server refused to make a channel")
-
-    def _on_server_disconn(self, head: Head, payload: Buffer) -> None:
-        pv = self._pvs.get(head[4])
-        if pv is not None:
-            self._lose(pv, "the server took the channel away")
-
-    def _on_clear_channel(self, head: Head, payload: Buffer) -> None:
-        """The confirmation of our own CLEAR_CHANNEL; there is nothing left to do."""
-
-    def _lose(self, pv: PVCore, reason: str) -> None:
-        """Go back to searching for one PV whose channel the server does not give."""
-        assert pv.channel is not None
-        self._pvs.pop(pv.channel.cid, None)
-        self._creating.pop(pv.channel.cid, None)
-        lost = [request for request in self._requests.values() if request.pv is pv]
-        for request in lost:
-            del self._requests[request.ioid]
-        for sub in pv.subscriptions or ():
-            if sub.subscriptionid is not None:
-                self._subscriptions.pop(sub.subscriptionid, None)
-                sub.subscriptionid = sub.circuit = None
-        self.drop_channel(pv)
-        self.engine.channel_lost(pv, lost, reason, self.health.last_bytes, penalty=True)
-
-    def _on_error(self, head: Head, payload: Buffer) -> None:
-        """A complaint about one request: the header that is sent back tells which."""
-        message = wire(ErrorResponse, head, payload)
-        original = message.original_head
-        command, status = original[0], head[5]
-        if command in (Command.READ_NOTIFY, Command.WRITE_NOTIFY, Command.READ):
-            request = self._requests.pop(original[5], None)
-            if request is not None:
-                self._fail_request(request, message)
-                return
-        subject = self._subject_of_error(original, head)
-        code = status_from_code(status)
-        channel_logger.warning(
-            "Server %s:%d reports %s%s: %s",
-            *self.address,
-            code.name,
-            f" for {subject!r}" if subject else "",
-            message.error_message or code.description,
-            extra={"pv": subject} if subject else None,
-        )
-        if command == Command.CREATE_CHAN and original[4] in self._creating:
-            self._lose(self._creating[original[4]], "the server refused to make a channel")
-
-    def _fail_request(self, request: Request, message: ErrorResponse) -> None:
-        code = message.status
-        if code.success:
-            code = CAStatus.ECA_INTERNAL.value
-        request.fail(failure(request, code, message.error_message, message))
-        if request.callback is not None:
-            self.engine.host.run_callback(request.pv, request.callback, message)
-        self.engine.request_done(request.pv)
-
-    def _subject_of_error(self, original: Head, head: Head) -> str | None:
-        """Return the name of the PV that an ERROR is about, if it can be known."""
-        if original[0] in (Command.EVENT_ADD, Command.EVENT_CANCEL):
-            sub = self._subscriptions.get(original[5])
-            return None if sub is None else sub.pv.name
-        for cid in (original[5] if original[0] == Command.WRITE else original[4], head[4]):
-            pv = self._pvs.get(cid)
-            if pv is not None:
-                return pv.name
-        return None

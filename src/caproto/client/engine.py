@@ -80,7 +80,7 @@ class ClientEngine:
         self._parked: dict[Request, None] = {}
         self._waits: dict[Wait, None] = {}
         self._last_sweep = float("-inf")
-        self._idle_wishes: set[PVCore] = set()
+        self.idle_wishes: set[PVCore] = set()
 
     # --- PVs --------------------------------------------------------------------------------------------------------
 
@@ -88,7 +88,7 @@ class ClientEngine:
         """Search for `pv`, unless it is searched or connected already."""
         if self.closed:
             raise ContextDisconnectedError("This Context is no longer usable.")
-        self._idle_wishes.discard(pv)
+        self.idle_wishes.discard(pv)
         if pv.state is PVState.IDLE or pv.cancelled:
             self._search(pv, 0.0)
 
@@ -143,7 +143,7 @@ class ClientEngine:
         if pv.state is not PVState.CONNECTED or pv.subscribed:
             return
         if pv.busy:
-            self._idle_wishes.add(pv)
+            self.idle_wishes.add(pv)
             return
         assert pv.circuit is not None
         pv.circuit.detach(pv)
@@ -153,8 +153,8 @@ class ClientEngine:
 
     def request_done(self, pv: PVCore) -> None:
         """Look whether `pv` was only waiting for this to go idle."""
-        if self._idle_wishes and pv in self._idle_wishes and not pv.busy:
-            self._idle_wishes.discard(pv)
+        if pv in self.idle_wishes and not pv.busy:
+            self.idle_wishes.discard(pv)
             self.make_idle(pv)
 
     # --- channels and circuits --------------------------------------------------------------------------------------
@@ -203,8 +203,8 @@ class ClientEngine:
                 "%s: %s. Searching again in %.1f s.", pv.name, reason, delay, extra={"pv": pv.name}
             )
         self._park(pv, requests, reason)
-        if was_connected and not pv.subscribed and not pv.parked and pv in self._idle_wishes:
-            self._idle_wishes.discard(pv)
+        if was_connected and not pv.subscribed and not pv.parked and pv in self.idle_wishes:
+            self.idle_wishes.discard(pv)
             pv.state = PVState.IDLE
         else:
             self._search(pv, delay)
@@ -215,7 +215,7 @@ class ClientEngine:
         for request in requests:
             if request.waiter is not None and request.waiter.done():
                 continue
-            if request.is_read:
+            if request.is_repeatable:
                 if pv.parked is None:
                     pv.parked = []
                 pv.parked.append(request)
@@ -230,8 +230,8 @@ class ClientEngine:
     def reconnect(self, pv: PVCore, now: float) -> None:
         """Give up the channel of `pv` and search for it again."""
         if pv.circuit is not None:
-            pv.circuit.detach(pv)
-            self.channel_lost(pv, [], "the program asked for it", now, penalty=False)
+            lost = pv.circuit.detach(pv)
+            self.channel_lost(pv, lost, "the program asked for it", now, penalty=False)
         else:
             self.activate(pv)
 
@@ -268,7 +268,7 @@ class ClientEngine:
         if retry and was_connected:
             self.reconnects += 1
         for pv in pvs:
-            circuit.drop_channel(pv)
+            circuit.close_channel(pv)
             if retry:
                 self.channel_lost(pv, by_pv.get(pv, []), reason, now, penalty=False)
 
@@ -335,6 +335,15 @@ class ClientEngine:
         self.request_done(request.pv)
 
     # --- end --------------------------------------------------------------------------------------------------------
+
+    def abandon(self) -> None:
+        """Become unusable without touching anything outside: this is a child process after a fork."""
+        self.closed = True
+        for circuit in self.circuits.values():
+            circuit.abandon()
+        self.circuits.clear()
+        for pv in self.pvs.values():
+            pv.state = PVState.CLOSED
 
     def close(self, now: float) -> None:
         """End everything; nothing is searched again."""

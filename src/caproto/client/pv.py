@@ -10,6 +10,7 @@ from .._protocol.arrays import Buffer, encode_values
 from .._protocol.dbr import METADATA_SIZES, NATIVE_TYPES, promote_type
 from .._protocol.enums import AccessRights, ChannelType
 from .._protocol.header import padded
+from .._protocol.states import CLIENT
 
 if TYPE_CHECKING:
     from .._protocol.channel import ClientChannel
@@ -161,7 +162,8 @@ class PVCore:
             If the channel does not hold that many.
         """
         circuit, channel = self.circuit, self.channel
-        assert circuit is not None and channel is not None
+        assert circuit is not None
+        assert channel is not None
         most = channel.native_data_count or 0
         # A server before 4.13 answers a count of 0 with ECA_BADCOUNT.
         dynamic = circuit.version >= 13
@@ -262,7 +264,7 @@ class PVCore:
         place = f"address={self.circuit.address}, circuit_state={self.circuit.shown_state}"
         if self.state is not PVState.CONNECTED:
             return f"{head} {place} (creating...)>"
-        return f"{head} {place}, channel_state={self.channel.shown_state}>"  # type: ignore[union-attr]
+        return f"{head} {place}, channel_state={self.channel.states[CLIENT]}>"  # type: ignore[union-attr]
 
 
 def _is_text(data: Any) -> bool:

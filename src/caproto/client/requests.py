@@ -40,6 +40,7 @@ class Request:
         "ioid",
         "payload",
         "pv",
+        "sent",
         "timeout",
         "waiter",
     )
@@ -66,6 +67,15 @@ class Request:
         self.deadline = deadline
         self.timeout = timeout
         self.ioid = 0
+        self.sent = True
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether the request may be sent again on another circuit.
+
+        A read may. A confirmed write may only if it never left this process: otherwise the server may have done it.
+        """
+        return self.is_read or not self.sent
 
     @property
     def is_read(self) -> bool:

@@ -28,6 +28,7 @@ class SubscriptionCore:
         "circuit",
         "data_count",
         "data_type",
+        "dropped",
         "high",
         "low",
         "mask",
@@ -59,6 +60,8 @@ class SubscriptionCore:
         self.wire_type = 0
         self.sinks: tuple[Sink, ...] = ()
         self.most_recent_response: EventAddResponse | None = None
+        self.dropped = 0
+        """Updates that were merged into newer ones because an iteration asked for the latest only."""
 
     @property
     def wanted(self) -> bool:

@@ -19,6 +19,7 @@ from .circuit import (
     EventsOnRequest,
     HostNameRequest,
     ReadSyncRequest,
+    ReadSyncResponse,
     VersionRequest,
     VersionResponse,
 )
@@ -30,7 +31,14 @@ from .datagram import (
     SearchRequest,
     SearchResponse,
 )
-from .registry import REQUESTS, RESPONSES, message_from_wire, request_class, response_class
+from .registry import (
+    REQUESTS,
+    RESPONSES,
+    get_command_class,
+    message_from_wire,
+    request_class,
+    response_class,
+)
 from .subscription import (
     EventAddRequest,
     EventAddRequestPayload,
@@ -79,6 +87,7 @@ __all__ = [
     "ReadRequest",
     "ReadResponse",
     "ReadSyncRequest",
+    "ReadSyncResponse",
     "RepeaterConfirmResponse",
     "RepeaterRegisterRequest",
     "SearchRequest",
@@ -89,6 +98,7 @@ __all__ = [
     "WriteNotifyRequest",
     "WriteNotifyResponse",
     "WriteRequest",
+    "get_command_class",
     "message_from_wire",
     "request_class",
     "response_class",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from struct import error as StructError
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
 from ..._constants import MAX_RECORD_LENGTH
@@ -9,7 +10,7 @@ from ..._errors import CaprotoTypeError, CaprotoValueError
 from ..arrays import Buffer, ensure_bytes
 from ..dbr import DBR_TYPES
 from ..enums import ChannelType
-from ..header import Head, pack_head, padded
+from ..header import EXTENDED, HEADER, SHORT_LIMIT, Head, pack_head, padded
 
 if TYPE_CHECKING:
     from ..message_header import ExtendedMessageHeader, MessageHeader
@@ -53,6 +54,19 @@ class Message:
         self._head = (self.ID, size, data_type, count, p1, p2)
         self._payload = payload
 
+    def __init__(
+        self,
+        header: MessageHeader | ExtendedMessageHeader | Head,
+        *buffers: Buffer,
+        validate: bool = True,
+        sender_address: tuple[str, int] | None = None,
+    ) -> None:
+        self._head = as_head(header)
+        self._payload = b"".join(bytes(buffer) for buffer in buffers)
+        self._sender = sender_address
+        if validate:
+            self.validate()
+
     @classmethod
     def from_wire(
         cls: type[M],
@@ -78,16 +92,7 @@ class Message:
         CaprotoValueError
             If `validate` is true and the lengths differ.
         """
-        if not isinstance(header, tuple):
-            header = (
-                header.command,
-                header.payload_size,
-                header.data_type,
-                header.data_count,
-                header.parameter1,
-                header.parameter2,
-            )
-        self = wire(cls, header, payload_bytes)
+        self = wire(cls, as_head(header), payload_bytes)
         self._sender = sender_address
         if validate:
             self.validate()
@@ -99,11 +104,11 @@ class Message:
         header: MessageHeader | ExtendedMessageHeader | Head,
         *buffers: Buffer,
         sender_address: tuple[str, int] | None = None,
+        validate: bool = False,
     ) -> M:
         """Make one of a header and the pieces of a payload, joined in order."""
-        return cls.from_wire(
-            header, b"".join(bytes(b) for b in buffers), sender_address=sender_address
-        )
+        payload = b"".join(bytes(buffer) for buffer in buffers)
+        return cls.from_wire(header, payload, sender_address=sender_address, validate=validate)
 
     def validate(self) -> None:
         """Check that the payload is as long as the header says.
@@ -138,7 +143,9 @@ class Message:
     @property
     def nbytes(self) -> int:
         """Bytes of the whole message."""
-        return len(bytes(self))
+        head = self._head
+        long = len(head) > 6 or head[1] >= SHORT_LIMIT or head[3] >= SHORT_LIMIT
+        return (EXTENDED.size if long else HEADER.size) + len(self._payload)
 
     @property
     def sender_address(self) -> tuple[str, int] | None:
@@ -149,8 +156,14 @@ class Message:
             return None
 
     def __bytes__(self) -> bytes:
-        # The seventh item, if there is one, asks for the extended form.
-        return pack_head(*self._head) + self._payload  # type: ignore[arg-type]
+        try:
+            # The seventh item, if there is one, asks for the extended form.
+            return pack_head(*self._head) + self._payload  # type: ignore[arg-type]
+        except StructError as error:
+            raise CaprotoValueError(
+                f"{type(self).__name__}: a number does not fit into its field of the header: "
+                f"{self._head[:6]}"
+            ) from error
 
     def __repr__(self) -> str:
         fields = ", ".join(f"{name}={self._shown(name)}" for name in self._fields)
@@ -167,6 +180,22 @@ class Message:
 
     def __hash__(self) -> int:
         return hash(bytes(self))
+
+
+def as_head(header: MessageHeader | ExtendedMessageHeader | Head) -> Head:
+    """Turn a header, in whatever form, into the tuple that messages keep."""
+    if isinstance(header, tuple):
+        return header
+    head: Head = (
+        header.command,
+        header.payload_size,
+        header.data_type,
+        header.data_count,
+        header.parameter1,
+        header.parameter2,
+    )
+    # The long structure has more than the six fields.
+    return (*head, True) if len(bytes(header)) == EXTENDED.size else head
 
 
 _new = object.__new__

@@ -127,15 +127,7 @@ class ServerDisconnResponse(Message):
         self._set(p1=cid)
 
 
-class ClearChannelRequest(Message):
-    """Closes a channel, and with it its subscriptions.
-
-    Parameters
-    ----------
-    sid, cid : int
-        Server's and client's id of the channel.
-    """
-
+class _ClearChannel(Message):
     __slots__ = ()
     ID = Command.CLEAR_CHANNEL
     _fields = ("sid", "cid")
@@ -146,7 +138,19 @@ class ClearChannelRequest(Message):
         self._set(p1=sid, p2=cid)
 
 
-class ClearChannelResponse(ClearChannelRequest):
+class ClearChannelRequest(_ClearChannel):
+    """Closes a channel, and with it its subscriptions.
+
+    Parameters
+    ----------
+    sid, cid : int
+        Server's and client's id of the channel.
+    """
+
+    __slots__ = ()
+
+
+class ClearChannelResponse(_ClearChannel):
     """Confirms that a channel is closed.
 
     Parameters

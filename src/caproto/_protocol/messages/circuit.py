@@ -5,8 +5,10 @@ from __future__ import annotations
 from struct import error as StructError
 from typing import TYPE_CHECKING
 
+from ..._constants import MAX_PRIORITY
+from ..._errors import CaprotoValueError
 from ..enums import Command
-from ..header import EXTENDED, HEADER, Head
+from ..header import EXTENDED, HEADER, Head, pack_head
 from ..status import CAStatus, CAStatusCode, status_from_code
 from .base import HeadField, Message, Text, text_payload
 
@@ -22,6 +24,7 @@ __all__ = [
     "EventsOnRequest",
     "HostNameRequest",
     "ReadSyncRequest",
+    "ReadSyncResponse",
     "VersionRequest",
     "VersionResponse",
     "status_code",
@@ -46,6 +49,11 @@ class VersionRequest(Message):
         Minor protocol version.
     sequence : int
         Of a datagram: what the server is to send back.
+
+    Raises
+    ------
+    CaprotoValueError
+        If `priority` is out of range; a C server would close the circuit.
     """
 
     __slots__ = ()
@@ -56,6 +64,8 @@ class VersionRequest(Message):
     sequence = HeadField(4, "Sequence number of a datagram.")
 
     def __init__(self, priority: int, version: int, sequence: int = 0) -> None:
+        if not 0 <= priority <= MAX_PRIORITY:
+            raise CaprotoValueError(f"priority={priority!r}, but it goes from 0 to {MAX_PRIORITY}")
         self._set(priority, version, sequence)
 
 
@@ -163,6 +173,16 @@ class ReadSyncRequest(Message):
         self._set()
 
 
+class ReadSyncResponse(Message):
+    """The answer to a `ReadSyncRequest`: the same bytes."""
+
+    __slots__ = ()
+    ID = Command.READ_SYNC
+
+    def __init__(self) -> None:
+        self._set()
+
+
 class ErrorResponse(Message):
     """A server's complaint about a request.
 
@@ -188,7 +208,7 @@ class ErrorResponse(Message):
         status: int | CAStatusCode | CAStatus,
         error_message: str,
     ) -> None:
-        payload = bytes(original_request.header) + text_payload(error_message)
+        payload = pack_head(*original_request._head) + text_payload(error_message)  # type: ignore[arg-type]
         self._set(0, 0, cid, status_code(status), payload)
 
     @property

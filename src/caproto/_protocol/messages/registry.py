@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..._errors import RemoteProtocolError
 from ..arrays import Buffer
 from ..enums import Command
 from ..header import Head
-from .base import Message, wire
+from .base import Message, as_head, wire
 from .channel import (
     AccessRightsResponse,
     ClearChannelRequest,
@@ -25,6 +27,7 @@ from .circuit import (
     EventsOnRequest,
     HostNameRequest,
     ReadSyncRequest,
+    ReadSyncResponse,
     VersionRequest,
     VersionResponse,
 )
@@ -52,7 +55,18 @@ from .values import (
     WriteRequest,
 )
 
-__all__ = ["REQUESTS", "RESPONSES", "message_from_wire", "request_class", "response_class"]
+if TYPE_CHECKING:
+    from ..message_header import ExtendedMessageHeader, MessageHeader
+    from ..states import Role
+
+__all__ = [
+    "REQUESTS",
+    "RESPONSES",
+    "get_command_class",
+    "message_from_wire",
+    "request_class",
+    "response_class",
+]
 
 
 def _by_command(*classes: type[Message]) -> dict[int, type[Message]]:
@@ -86,6 +100,7 @@ RESPONSES = _by_command(
     EventAddResponse,
     ReadResponse,
     SearchResponse,
+    ReadSyncResponse,
     ErrorResponse,
     ClearChannelResponse,
     Beacon,
@@ -136,6 +151,26 @@ def response_class(head: Head) -> type[Message]:
         return RESPONSES[head[0]]
     except KeyError:
         raise RemoteProtocolError(_UNKNOWN.format(head[0], "a response")) from None
+
+
+def get_command_class(
+    role: Role, header: MessageHeader | ExtendedMessageHeader | Head
+) -> type[Message]:
+    """Return the class of a message.
+
+    Parameters
+    ----------
+    role : CLIENT or SERVER
+        Who sent it.
+    header : MessageHeader, ExtendedMessageHeader or tuple of int
+
+    Raises
+    ------
+    RemoteProtocolError
+        If that role does not send that command.
+    """
+    head = as_head(header)
+    return request_class(head) if role.value == "client" else response_class(head)
 
 
 def message_from_wire(

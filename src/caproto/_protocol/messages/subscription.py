@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from struct import Struct
-from struct import error as StructError
 from typing import Any
 
 from ..dbr import DbrMetadata
@@ -99,10 +98,8 @@ class EventAddRequest(Message):
     @property
     def payload_struct(self) -> EventAddRequestPayload:
         """The payload; zeros where it is too short."""
-        try:
-            return EventAddRequestPayload(*EVENT_ADD_PAYLOAD.unpack_from(self._payload))
-        except StructError:
-            return EventAddRequestPayload()
+        payload = bytes(self._payload).ljust(EVENT_ADD_PAYLOAD.size, b"\0")
+        return EventAddRequestPayload(*EVENT_ADD_PAYLOAD.unpack_from(payload))
 
     @property
     def low(self) -> float:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..arrays import Buffer, decode_data, decode_value, encode_values
-from ..dbr import DBR_TYPES, METADATA_SIZES, DbrMetadata
+from ..arrays import SCALAR_READERS, Buffer, decode_data, decode_value, encode_values
+from ..dbr import DBR_TYPES, ELEMENT_SIZES, METADATA_SIZES, NATIVE_TYPES, DbrMetadata
 from ..enums import Command
 from ..status import CAStatus, CAStatusCode, status_from_code
 from .base import HeadField, Message, TypeField, data_type_of
@@ -20,23 +20,50 @@ __all__ = [
     "WriteNotifyRequest",
     "WriteNotifyResponse",
     "WriteRequest",
+    "metadata_bytes",
     "value_payload",
 ]
 
 
 def value_payload(
-    data: Any, data_type: int, data_count: int | None, metadata: Any = None
+    data: Any,
+    data_type: int,
+    data_count: int | None,
+    metadata: Any = None,
+    *,
+    request: bool = False,
 ) -> tuple[Buffer, int]:
-    """Return the payload (not yet padded) of metadata and values, and the number of elements."""
-    values, count = encode_values(data_type, data, data_count)
-    size = METADATA_SIZES[data_type]
-    if not size:
+    """Return the payload (not yet padded) of metadata and values, and the number of elements.
+
+    A response has the number of elements that was asked for, zeros where there are fewer (``rsrv/camessage.c`` of EPICS
+    base), and every string takes 40 bytes. A request must have the elements that it sends, and a single string
+    travels as short as it is (``ca/comQueSend.cpp``).
+    """
+    if request:
+        values, count = encode_values(data_type, data, data_count)
+    else:
+        values, count = encode_values(data_type, data, None)
+        count = count if data_count is None else data_count
+        size = ELEMENT_SIZES[NATIVE_TYPES[data_type]] * count
+        if len(values) != size:
+            values = bytes(values)[:size].ljust(size, b"\0")
+    if not METADATA_SIZES[data_type]:
         return values, count
+    return metadata_bytes(metadata, data_type) + values, count
+
+
+def metadata_bytes(metadata: Any, data_type: int) -> bytes:
+    """Return the metadata as `data_type` has them; of another type's, the fields that both have are taken."""
+    size = METADATA_SIZES[data_type]
     if metadata is None:
-        metadata = bytes(size)
-    elif isinstance(metadata, dict):
-        metadata = DBR_TYPES[data_type_of(data_type)](**metadata)
-    return bytes(metadata).ljust(size, b"\0")[:size] + values, count
+        return bytes(size)
+    cls = DBR_TYPES[data_type_of(data_type)]
+    if isinstance(metadata, DbrMetadata) and type(metadata) is not cls:
+        fields = ("stamp" if name == "timestamp" else name for name in cls.info_fields)
+        metadata = {name: getattr(metadata, name) for name in fields if hasattr(metadata, name)}
+    if isinstance(metadata, dict):
+        metadata = cls(**metadata)
+    return bytes(metadata).ljust(size, b"\0")[:size]
 
 
 class DataMessage(Message):
@@ -47,11 +74,18 @@ class DataMessage(Message):
     data_count = HeadField(3, "Number of elements.")
 
     def _set_data(
-        self, data: Any, data_type: int, data_count: int | None, p1: int, p2: int, metadata: Any
+        self,
+        data: Any,
+        data_type: int,
+        data_count: int | None,
+        p1: int,
+        p2: int,
+        metadata: Any,
+        request: bool = False,
     ) -> None:
         """Fill in header and payload of a message made here."""
         data_type = data_type_of(data_type)
-        payload, count = value_payload(data, data_type, data_count, metadata)
+        payload, count = value_payload(data, data_type, data_count, metadata, request=request)
         self._set(data_type, count, p1, p2, payload)
 
     @property
@@ -74,6 +108,9 @@ class DataMessage(Message):
     def value(self) -> Any:
         """The values to calculate with: one `float`, `int` or `str`; or a list of `str` or a native array."""
         head = self._head
+        reader = SCALAR_READERS.get(head[2])
+        if reader is not None and head[3] == 1 and head[1] >= reader.size:
+            return reader.unpack_from(self._payload)[0]
         if head[2] >= len(METADATA_SIZES):
             return bytes(self._payload)
         return decode_value(self._payload, head[2], head[3])
@@ -242,7 +279,7 @@ class _WriteRequestBase(DataMessage):
         *,
         metadata: DbrMetadata | dict[str, Any] | bytes | None = None,
     ) -> None:
-        self._set_data(data, data_type, data_count, sid, ioid, metadata)
+        self._set_data(data, data_type, data_count, sid, ioid, metadata, request=True)
 
 
 class WriteRequest(_WriteRequestBase):

@@ -43,8 +43,7 @@ class BeaconSchedule:
             Command.RSRV_IS_UP, 0, DEFAULT_PROTOCOL_VERSION, self._tcp_port, self.beacon_id, 0
         )
         self.beacon_id = (self.beacon_id + 1) & 0xFFFFFFFF
-        # After a pause of the whole process the next one is due a period from now, not at once.
-        self._deadline = max(now, self._deadline + self._next_period)
+        self._deadline = now + self._next_period
         self._next_period = min(self._period, 2 * self._next_period)
         return datagram
 

@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ..._protocol.enums import AccessRights
+from ..._protocol.enums import AccessRights, Command
+from ..._protocol.header import HEADER
 from .served import Served
 from .source import Source, Subscription, source_of
 
@@ -29,6 +30,7 @@ class Channel:
         "operations",
         "readable",
         "reads_at_once",
+        "rights",
         "served",
         "sid",
         "source",
@@ -44,7 +46,6 @@ class Channel:
         name: str,
         cid: int,
         sid: int,
-        rights: AccessRights,
     ) -> None:
         self.circuit = circuit
         self.served = served
@@ -52,13 +53,37 @@ class Channel:
         self.name = name
         self.cid = cid
         self.sid = sid
-        self.readable = bool(rights & AccessRights.READ)
-        self.writable = bool(rights & AccessRights.WRITE)
-        self.reads_at_once = self.readable and served.reads_at_once
-        self.writes_at_once = self.writable and served.writes_at_once
+        self.rights = AccessRights.NO_ACCESS
+        self.readable = self.writable = self.reads_at_once = self.writes_at_once = False
         self.subscriptions: dict[int, Subscription] = {}
         self.operations: Operations | None = None
         """The slow requests that are being done; None, nearly always, if there are none."""
+        self._take_rights(served.check_access(circuit.host_name, circuit.client_name))
+
+    def _take_rights(self, rights: AccessRights) -> None:
+        self.rights = rights
+        self.readable = bool(rights & AccessRights.READ)
+        self.writable = bool(rights & AccessRights.WRITE)
+        # Rights that may change are asked for at every request, which is not the quick way.
+        fixed = self.served.access_is_fixed
+        self.reads_at_once = fixed and self.readable and self.served.reads_at_once
+        self.writes_at_once = fixed and self.writable and self.served.writes_at_once
+
+    def rights_message(self) -> bytes:
+        """Return what tells the client its rights."""
+        return HEADER.pack(Command.ACCESS_RIGHTS, 0, 0, 0, self.cid, self.rights)
+
+    def refresh_rights(self) -> None:
+        """Ask for the client's rights again, and tell it if they have changed."""
+        rights = self.served.check_access(self.circuit.host_name, self.circuit.client_name)
+        if rights == self.rights:
+            return
+        self._take_rights(rights)
+        self.circuit.send(self.rights_message())
+        for subscription in self.subscriptions.values():
+            self.source.remove(subscription)
+            if self.readable:
+                self.source.add(subscription)
 
     def submit(self, is_write: bool, start: Start) -> None:
         """Do a request after those that it must not overtake."""

@@ -179,12 +179,10 @@ class ServerCircuit:
 
     def send_error(self, head: Head, cid: int, status: int, text: str) -> None:
         """Complain about a request."""
-        original = pack_head(*head[:6], long=len(head) > 6)
+        original = packed(head)
         payload = original + text.encode("utf-8", "replace")[: _ERROR_TEXT_LIMIT - 1] + b"\0"
         size = padded(len(payload))
-        self.send(
-            HEADER.pack(Command.ERROR, size, 0, 0, cid, status) + payload.ljust(size, b"\0")
-        )
+        self.send(HEADER.pack(Command.ERROR, size, 0, 0, cid, status) + payload.ljust(size, b"\0"))
 
     def flush(self) -> None:
         """Send what has gathered."""
@@ -268,7 +266,7 @@ class ServerCircuit:
         return not self.channels
 
     def _on_echo(self, head: Head, payload: Buffer) -> None:
-        self.send(pack_head(*head[:6]) + payload)
+        self.send(packed(head) + payload)
 
     def _on_events_off(self, head: Head, payload: Buffer) -> None:
         self._events_off = True
@@ -298,14 +296,13 @@ class ServerCircuit:
         if served is None:
             self.send(HEADER.pack(Command.CREATE_CH_FAIL, 0, 0, 0, cid, 0))
             return
-        rights = served.check_access(self.host_name, self.client_name)
         sid = self._new_sid()
-        self.channels[sid] = Channel(self, served, name, cid, sid, rights)
+        channel = self.channels[sid] = Channel(self, served, name, cid, sid)
         count = served.max_length
         if self.version < 9:  # no extended headers
             count = min(count, _SHORT_COUNT_LIMIT)
         self.send(
-            HEADER.pack(Command.ACCESS_RIGHTS, 0, 0, 0, cid, rights)
+            channel.rights_message()
             + pack_head(Command.CREATE_CHAN, 0, served.data_type, count, cid, sid)
         )
 
@@ -359,6 +356,12 @@ class ServerCircuit:
             logger.debug("%r", message, extra=self._log_extra("--->>>"))
 
         MessageStream([log] * COMMANDS).feed(data)
+
+
+def packed(head: Head) -> bytes:
+    """Return a received header as it came."""
+    command, size, data_type, data_count, p1, p2 = head[:6]
+    return pack_head(command, size, data_type, data_count, p1, p2, long=len(head) > 6)
 
 
 def text_of(payload: Buffer) -> str:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Monitors"]
 
-_NORMAL = int(CAStatus.ECA_NORMAL)
 _ALLOCMEM = int(CAStatus.ECA_ALLOCMEM)
 _BADMASK = int(CAStatus.ECA_BADMASK)
 _BADMONID = int(CAStatus.ECA_BADMONID)

@@ -108,6 +108,8 @@ class Reads:
 
 def _refusal(channel: Channel, head: Head) -> int:
     """Return the status of a read that must not be done, or ECA_NORMAL."""
+    if not channel.served.access_is_fixed:
+        channel.refresh_rights()
     if not channel.readable:
         return _NORDACCESS
     if head[2] >= len(METADATA_SIZES) or head[2] in _PUT_ONLY:
@@ -120,7 +122,7 @@ def _status_of(channel: Channel, error: Exception) -> int:
     if isinstance(error, Forbidden):
         return _NORDACCESS
     if not isinstance(error, CaprotoError):
-        logger.exception("Reading %s failed", channel.name, extra={"pv": channel.name})
+        logger.error("Reading %s failed", channel.name, exc_info=error, extra={"pv": channel.name})
     elif error.status is not None:
         return status_code(error.status)
     return _GETFAIL

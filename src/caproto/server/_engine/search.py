@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from ..._constants import DEFAULT_PROTOCOL_VERSION, DO_REPLY, SEARCH_MAX_DATAGRAM_BYTES
-from ..._errors import RemoteProtocolError
 from ..._protocol.arrays import Buffer
 from ..._protocol.enums import Command
 from ..._protocol.framing import walk_datagram
@@ -18,7 +17,6 @@ _FROM_HERE = 0xFFFFFFFF
 _MINOR = DEFAULT_PROTOCOL_VERSION.to_bytes(2, "big").ljust(8, b"\0")
 _OLDEST_VERSION = 4
 _SEQUENCE_VERSION = 11
-_LONGEST_NAME_SHOWN = 60
 
 
 class SearchResponder:
@@ -89,14 +87,8 @@ class SearchResponder:
 
 def _searched_name(payload: Buffer) -> str:
     """Return the name in a search; empty, and so unknown, if there is none."""
-    raw = bytes(payload)
-    if len(raw) <= 1:
-        return ""
-    return raw[:-1].partition(b"\0")[0].decode("latin-1") if raw[-1] else _text(raw)
-
-
-def _text(raw: bytes) -> str:
-    return raw.partition(b"\0")[0].decode("latin-1")
+    # Whatever the last byte is, it is taken for the NUL, as rsrv does.
+    return bytes(payload)[:-1].partition(b"\0")[0].decode("latin-1")
 
 
 def _datagrams(prefix: bytes, replies: list[bytes]) -> list[bytes]:

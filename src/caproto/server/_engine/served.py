@@ -47,6 +47,11 @@ class Served(Protocol):
         """Return metadata and values in wire form, and the number of elements."""
         ...
 
+    @property
+    def access_is_fixed(self) -> bool:
+        """Whether `check_access` answers a client the same every time."""
+        ...
+
     def check_access(self, hostname: str, username: str) -> AccessRights:
         """Tell what a user on a host may do."""
         ...

@@ -66,9 +66,7 @@ def reply_key(data_type: int, data_count: int) -> int:
     return data_count << 16 | data_type
 
 
-def make_reply(
-    data_type: int, data_count: int, payload: Buffer, status: int = _NORMAL
-) -> Reply:
+def make_reply(data_type: int, data_count: int, payload: Buffer, status: int = _NORMAL) -> Reply:
     """Build a reply around a payload, which is padded here."""
     size = padded(len(payload))
     if size != len(payload):

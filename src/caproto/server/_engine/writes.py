@@ -95,9 +95,7 @@ class Writes:
                 Command.WRITE_NOTIFY, 0, data_type, data_count, status, head[5], long=True
             )
         else:
-            message = HEADER.pack(
-                Command.WRITE_NOTIFY, 0, data_type, data_count, status, head[5]
-            )
+            message = HEADER.pack(Command.WRITE_NOTIFY, 0, data_type, data_count, status, head[5])
         self._circuit.send(message)
 
     def _complain(self, channel: Channel, head: Head, status: int) -> None:
@@ -107,6 +105,8 @@ class Writes:
 
 def _refusal(channel: Channel, head: Head, payload: Buffer) -> int:
     """Return the status of a write that must not be done, or ECA_NORMAL."""
+    if not channel.served.access_is_fixed:
+        channel.refresh_rights()
     if not channel.writable:
         return _NOWTACCESS
     data_type = head[2]
@@ -132,7 +132,7 @@ def _status_of(channel: Channel, error: Exception) -> int:
     if isinstance(error, Forbidden):
         return _NOWTACCESS
     if not isinstance(error, CaprotoError):
-        logger.exception("Writing %s failed", channel.name, extra={"pv": channel.name})
+        logger.error("Writing %s failed", channel.name, exc_info=error, extra={"pv": channel.name})
         return _PUTFAIL
     logger.debug("A write to %s was refused: %s", channel.name, error, extra={"pv": channel.name})
     return _PUTFAIL if error.status is None else status_code(error.status)

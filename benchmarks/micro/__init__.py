@@ -1,0 +1,1 @@
+"""Micro-benchmarks that guard the hot path; `make bench-micro` runs them."""

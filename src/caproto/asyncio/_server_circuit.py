@@ -1,0 +1,133 @@
+"""The TCP end of one client's circuit."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import sys
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from .._errors import CaprotoError
+from ..server._engine.circuit import ServerCircuit
+
+if TYPE_CHECKING:
+    from .server import Context
+
+__all__ = ["CircuitProtocol", "VirtualCircuit"]
+
+logger = logging.getLogger("caproto.circ")
+
+_HIGH_WATER = 1 << 18
+"""Bytes that may wait for a client before its updates are held back."""
+_EAGER = sys.version_info >= (3, 12)
+
+
+class VirtualCircuit:
+    """A client of this server.
+
+    Parameters
+    ----------
+    context : Context
+    transport : asyncio.Transport
+    """
+
+    def __init__(self, context: Context, transport: asyncio.Transport) -> None:
+        self.context = context
+        self.address: tuple[str, int] = transport.get_extra_info("peername")[:2]
+        self._transport = transport
+        self.write = transport.write
+        self.want_flush = context.want_flush
+        self.circuit = ServerCircuit(
+            self, context.names.find, context.responder.answer_tcp, self.address, context.limits
+        )
+
+    def __repr__(self) -> str:
+        host, port = self.address
+        return f"<VirtualCircuit of {host}:{port}, channels={len(self.circuit.channels)}>"
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None], stepped: Callable[[], None]) -> None:
+        """Run a coroutine, and call `stepped` once it has suspended for the first time or ended."""
+        tasks = self.context.request_tasks
+        if _EAGER:
+            task = asyncio.Task(coroutine, loop=self.context.loop, eager_start=True)
+            stepped()
+            if task.done():
+                return
+        else:
+            task = self.context.loop.create_task(coroutine)
+            # The loop calls what it is given in order: the first step of the task, then this.
+            self.context.loop.call_soon(stepped)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    def close(self) -> None:
+        """Close the connection after what has been written."""
+        self.circuit.close()
+        self._transport.close()
+
+
+class CircuitProtocol(asyncio.Protocol):
+    """Connects the transport of one client with its circuit.
+
+    Parameters
+    ----------
+    context : Context
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._client: VirtualCircuit | None = None
+        self._circuit: ServerCircuit
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Greet a new client."""
+        assert isinstance(transport, asyncio.Transport)
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        transport.set_write_buffer_limits(high=_HIGH_WATER)
+        self._transport = transport
+        self._client = VirtualCircuit(self._context, transport)
+        self._circuit = self._client.circuit
+        self._context.circuits.add(self._client)
+        logger.debug("A client has connected", extra=self._log_extra())
+
+    def data_received(self, data: bytes) -> None:
+        """Take what a client sent; a client that breaks the protocol is dropped, alone."""
+        try:
+            self._circuit.feed(data)
+        except CaprotoError as error:
+            logger.warning("The client is disconnected: %s", error, extra=self._log_extra())
+            self._drop()
+        except Exception:
+            logger.exception("The client is disconnected after an error", extra=self._log_extra())
+            self._drop()
+
+    def _drop(self) -> None:
+        assert self._client is not None
+        self._client.close()
+
+    def pause_writing(self) -> None:
+        """Hold updates back, and take no more requests either, until the client has caught up."""
+        self._circuit.pause()
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self._circuit.resume()
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget a client."""
+        assert self._client is not None
+        self._circuit.close()
+        self._context.circuits.discard(self._client)
+        logger.debug("A client has disconnected", extra=self._log_extra())
+
+    def _log_extra(self) -> dict[str, object]:
+        assert self._client is not None
+        return {"their_address": self._client.address, "role": "SERVER"}

@@ -1,0 +1,314 @@
+"""An IOC on asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from .._env import ServerSettings
+from .._net import beacon_destinations
+from .._sockets import tcp_listeners, udp_listeners
+from ..server._engine.beacons import BeaconSchedule
+from ..server._engine.circuit import Limits, ServerCircuit
+from ..server._engine.names import Names
+from ..server._engine.search import SearchResponder
+from ..server.typing import AinitHook
+from ._server_circuit import CircuitProtocol, VirtualCircuit
+from ._server_layer import AsyncioAsyncLayer, AsyncioEvent, AsyncioQueue
+from ._server_udp import BeaconSender, SearchProtocol
+
+__all__ = [
+    "AsyncioAsyncLayer",
+    "AsyncioEvent",
+    "AsyncioQueue",
+    "Context",
+    "Event",
+    "ServerExit",
+    "VirtualCircuit",
+    "run",
+    "start_server",
+]
+
+logger = logging.getLogger("caproto.ctx")
+
+Event = AsyncioEvent
+
+
+class ServerExit(Exception):
+    """Raise it in a hook or a handler to end the server."""
+
+
+class Context:
+    """A server: it serves a set of PVs until it is cancelled.
+
+    Parameters
+    ----------
+    pvdb : dict of str to ChannelData
+        The PVs by name. PVs may be added and removed while the server runs.
+    interfaces : list of str, optional
+        Addresses of the interfaces to serve; those of ``EPICS_CAS_INTF_ADDR_LIST`` by default.
+    loop : asyncio.AbstractEventLoop, optional
+        Accepted for compatibility; the server runs in the loop that runs `run`.
+
+    Attributes
+    ----------
+    port : int or None
+        TCP port; known once the server listens.
+    ca_server_port : int
+        UDP port, and the TCP port that is tried first.
+    circuits : set of VirtualCircuit
+        The clients.
+    tcp_sockets, udp_socks, beacon_socks : dict
+        The sockets in use, by interface or destination.
+    """
+
+    ServerExit = ServerExit
+
+    def __init__(
+        self,
+        pvdb: Mapping[str, Any],
+        interfaces: Sequence[str] | None = None,
+        *,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self.pvdb = pvdb
+        self.environ = ServerSettings.from_environ()
+        self.interfaces = list(interfaces or self.environ.interfaces)
+        self.ca_server_port = self.environ.server_port
+        self.port: int | None = None
+        self.log = logger
+        self.async_layer: AsyncioAsyncLayer | None = None
+        self.circuits: set[VirtualCircuit] = set()
+        self.tcp_sockets: dict[str, socket.socket] = {}
+        self.udp_socks: dict[str, socket.socket] = {}
+        self.beacon_socks: dict[tuple[str, int], socket.socket] = {}
+        self.request_tasks: set[asyncio.Task[None]] = set()
+        self.names = Names(pvdb)
+        self.limits = Limits(
+            max_channels=self.environ.max_channels,
+            max_subscriptions=self.environ.max_subs_per_channel,
+        )
+        self.responder: SearchResponder
+        self.loop: asyncio.AbstractEventLoop
+        self._hook_tasks: set[asyncio.Task[None]] = set()
+        self._to_flush: list[ServerCircuit] = []
+        self._exit: asyncio.Future[None] | None = None
+
+    # --- running ---
+
+    async def run(
+        self, *, log_pv_names: bool = False, startup_hook: AinitHook | None = None
+    ) -> None:
+        """Serve until this coroutine is cancelled, or somebody raises `ServerExit`.
+
+        Parameters
+        ----------
+        log_pv_names : bool
+            Log the names of all PVs once they are served.
+        startup_hook : coroutine function, optional
+            ``startup_hook(async_lib)`` is run beside the server.
+
+        Raises
+        ------
+        CaprotoNetworkError
+            If an interface cannot be listened on.
+        """
+        self.loop = asyncio.get_running_loop()
+        self._exit = self.loop.create_future()
+        self.async_layer = AsyncioAsyncLayer()
+        self.log.info("Asyncio server starting up...")
+        closers: list[Callable[[], object]] = []
+        try:
+            await self._listen(closers)
+            self._start_hooks(startup_hook)
+            self.log.info("Server startup complete.")
+            if log_pv_names:
+                self.log.info("PVs available:\n%s", "\n".join(self.pvdb))
+            await self._exit
+        except ServerExit:
+            self.log.info("The server was asked to end")
+        finally:
+            await self._shut_down(closers)
+
+    async def _listen(self, closers: list[Callable[[], object]]) -> None:
+        """Open all sockets; note in `closers` how to close them."""
+        settings = self.environ
+        self.port, listeners = tcp_listeners(self.interfaces, self.ca_server_port)
+        self.responder = SearchResponder(
+            lambda name: self.names.find(name) is not None, self.port, settings.ignore_addr_list
+        )
+        self.tcp_sockets = dict(zip(self.interfaces, listeners, strict=True))
+        closers.extend(sock.close for sock in listeners)
+        for host, sock in self.tcp_sockets.items():
+            server = await self.loop.create_server(lambda: CircuitProtocol(self), sock=sock)
+            closers.append(server.close)
+            self.log.info("Listening on %s:%d", host, self.port)
+        await self._listen_udp(closers)
+        beacons = BeaconSender(
+            BeaconSchedule(self.port, settings.beacon_period, self.loop.time()),
+            beacon_destinations(settings),
+            self.loop,
+        )
+        closers.append(beacons.close)
+        self.beacon_socks = {(a.host, a.port): sock for a, sock in beacons.sockets.items()}
+        beacons.start()
+
+    async def _listen_udp(self, closers: list[Callable[[], object]]) -> None:
+        """Open the sockets for searches: one for each interface first, then those that only hear."""
+        sockets = udp_listeners(self.interfaces, self.ca_server_port, self.environ.multicast_groups)
+        closers.extend(sock.close for sock in sockets)
+        first: asyncio.DatagramTransport | None = None
+        for index, sock in enumerate(sockets):
+            only_hears = index >= len(self.interfaces)
+            reply_through = first if only_hears else None
+            transport, _ = await self.loop.create_datagram_endpoint(
+                lambda via=reply_through: SearchProtocol(self.responder, via),  # type: ignore[misc]
+                sock=sock,
+            )
+            closers.append(transport.close)
+            first = first or transport
+            self.udp_socks[sock.getsockname()[0]] = sock
+
+    async def _shut_down(self, closers: list[Callable[[], object]]) -> None:
+        """Run the shutdown hooks, then leave no task and no socket."""
+        for close in reversed(closers):
+            close()
+        await self._end_tasks(self._hook_tasks)
+        for name, data in list(self.pvdb.items()):
+            hook = getattr(data, "server_shutdown", None)
+            if hook is not None:
+                try:
+                    await hook(self.async_layer)
+                except Exception:
+                    self.log.exception("The shutdown hook of %s failed", name)
+        await self._end_tasks(self.request_tasks)
+        for client in list(self.circuits):
+            client.close()
+        self.tcp_sockets.clear()
+        self.udp_socks.clear()
+        self.beacon_socks.clear()
+        await asyncio.sleep(0)  # lets the transports call connection_lost
+
+    @staticmethod
+    async def _end_tasks(tasks: set[asyncio.Task[None]]) -> None:
+        """Cancel tasks and wait for their end."""
+        for task in list(tasks):
+            task.cancel()
+        if tasks:
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def stop(self) -> None:
+        """End the server: `run` returns."""
+        if self._exit is not None and not self._exit.done():
+            self._exit.set_result(None)
+
+    # --- hooks ---
+
+    def _start_hooks(self, startup_hook: AinitHook | None) -> None:
+        """Start what runs beside the server."""
+        for name, data in list(self.pvdb.items()):
+            for kind in ("server_startup", "server_scan"):
+                hook = getattr(data, kind, None)
+                if hook is not None:
+                    self._run_hook(hook, f"The {kind[7:]} hook of {name}")
+        if startup_hook is not None:
+            self._run_hook(startup_hook, "The startup hook")
+
+    def _run_hook(self, hook: Callable[[Any], Awaitable[None]], what: str) -> None:
+        task = self.loop.create_task(self._guarded(hook, what))
+        self._hook_tasks.add(task)
+        task.add_done_callback(self._hook_tasks.discard)
+
+    async def _guarded(self, hook: Callable[[Any], Awaitable[None]], what: str) -> None:
+        """Run a hook; its failure is logged and ends nothing else."""
+        try:
+            await hook(self.async_layer)
+        except ServerExit as error:
+            if self._exit is not None and not self._exit.done():
+                self._exit.set_exception(error)
+        except Exception:
+            self.log.exception("%s failed", what)
+
+    # --- what circuits ask for ---
+
+    def want_flush(self, circuit: ServerCircuit) -> None:
+        """Let a circuit send what it has gathered, before the end of this turn of the loop."""
+        if not self._to_flush:
+            self.loop.call_soon(self._flush)
+        self._to_flush.append(circuit)
+
+    def _flush(self) -> None:
+        circuits, self._to_flush = self._to_flush, []
+        for circuit in circuits:
+            circuit.flush()
+
+
+async def start_server(
+    pvdb: Mapping[str, Any],
+    *,
+    interfaces: Sequence[str] | None = None,
+    log_pv_names: bool = False,
+    startup_hook: AinitHook | None = None,
+) -> None:
+    """Serve PVs until this coroutine is cancelled.
+
+    Parameters
+    ----------
+    pvdb, interfaces
+        As for `Context`.
+    log_pv_names, startup_hook
+        As for `Context.run`.
+    """
+    context = Context(pvdb, interfaces)
+    await context.run(log_pv_names=log_pv_names, startup_hook=startup_hook)
+
+
+def run(
+    pvdb: Mapping[str, Any],
+    *,
+    interfaces: Sequence[str] | None = None,
+    log_pv_names: bool = False,
+    startup_hook: AinitHook | None = None,
+) -> None:
+    """Serve PVs in an event loop of its own, until Ctrl-C or SIGTERM.
+
+    Parameters
+    ----------
+    pvdb, interfaces
+        As for `Context`.
+    log_pv_names, startup_hook
+        As for `Context.run`.
+    """
+
+    async def serve() -> None:
+        context = Context(pvdb, interfaces)
+        with _stopped_by_signals(context):
+            await context.run(log_pv_names=log_pv_names, startup_hook=startup_hook)
+
+    try:
+        asyncio.run(serve())
+    except KeyboardInterrupt:
+        pass  # where the loop cannot handle signals
+
+
+@contextmanager
+def _stopped_by_signals(context: Context) -> Iterator[None]:
+    """Let SIGINT and SIGTERM end the server in good order."""
+    loop = asyncio.get_running_loop()
+    handled = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, context.stop)
+        except (NotImplementedError, ValueError, RuntimeError):
+            continue  # Windows, or not the main thread
+        handled.append(number)
+    try:
+        yield
+    finally:
+        for number in handled:
+            loop.remove_signal_handler(number)

@@ -1,0 +1,317 @@
+"""PVs that hold numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..._errors import CaprotoValueError
+from ..._protocol.dbr import DbrMetadata
+from ..._protocol.enums import AlarmSeverity, AlarmStatus, ChannelType, SubscriptionType
+from ..._protocol.status import CAStatus
+from .channel import ChannelData
+from .conversion import (
+    as_elements,
+    number_as,
+    numbers_as,
+    numbers_from_text,
+    text_from_number,
+)
+
+__all__ = [
+    "CannotExceedLimits",
+    "ChannelDouble",
+    "ChannelFloat",
+    "ChannelInteger",
+    "ChannelNumeric",
+    "ChannelShort",
+]
+
+_LIMITS = (
+    "upper_disp_limit",
+    "lower_disp_limit",
+    "upper_alarm_limit",
+    "upper_warning_limit",
+    "lower_warning_limit",
+    "lower_alarm_limit",
+    "upper_ctrl_limit",
+    "lower_ctrl_limit",
+)
+_NO_ALARM = (AlarmStatus.NO_ALARM, AlarmSeverity.NO_ALARM)
+_ALARM_FLAG = int(SubscriptionType.DBE_ALARM)
+
+
+class CannotExceedLimits(CaprotoValueError):
+    """A value beyond the control limits of the PV."""
+
+
+class ChannelNumeric(ChannelData):
+    """A PV that holds numbers: one, or an array of them.
+
+    Parameters
+    ----------
+    value : number or sequence of numbers
+    units : str
+        At most 7 characters travel.
+    upper_disp_limit, lower_disp_limit : number
+        Range that a display should show.
+    upper_alarm_limit, lower_alarm_limit : number
+        A value at or beyond one of them puts a scalar PV into MAJOR alarm (HIHI, LOLO). Not used while both are the
+        same.
+    upper_warning_limit, lower_warning_limit : number
+        The same for MINOR alarm (HIGH, LOW).
+    upper_ctrl_limit, lower_ctrl_limit : number
+        Values beyond them are refused. Not used while both are the same.
+    value_atol, log_atol : float
+        Dead-bands: a change by no more than this is not sent to subscriptions that ask for values only
+        (``DBE_VALUE``, ``DBE_LOG``). With 0 every write is sent.
+    **kwargs
+        As for `ChannelData`.
+    """
+
+    data_type = ChannelType.DOUBLE
+
+    def __init__(
+        self,
+        *,
+        value: Any,
+        units: str = "",
+        upper_disp_limit: float = 0,
+        lower_disp_limit: float = 0,
+        upper_alarm_limit: float = 0,
+        upper_warning_limit: float = 0,
+        lower_warning_limit: float = 0,
+        lower_alarm_limit: float = 0,
+        upper_ctrl_limit: float = 0,
+        lower_ctrl_limit: float = 0,
+        value_atol: float = 0.0,
+        log_atol: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        self._units = units
+        self._upper_disp_limit = upper_disp_limit
+        self._lower_disp_limit = lower_disp_limit
+        self._upper_alarm_limit = upper_alarm_limit
+        self._upper_warning_limit = upper_warning_limit
+        self._lower_warning_limit = lower_warning_limit
+        self._lower_alarm_limit = lower_alarm_limit
+        self._upper_ctrl_limit = upper_ctrl_limit
+        self._lower_ctrl_limit = lower_ctrl_limit
+        self.value_atol = value_atol
+        self.log_atol = log_atol
+        super().__init__(value=value, **kwargs)
+        self._sent_value = self._sent_log = self._value
+
+    @property
+    def units(self) -> str:
+        """What the numbers count."""
+        return self._units
+
+    @property
+    def upper_disp_limit(self) -> float:
+        """Upper end of the range that a display should show."""
+        return self._upper_disp_limit
+
+    @property
+    def lower_disp_limit(self) -> float:
+        """Lower end of the range that a display should show."""
+        return self._lower_disp_limit
+
+    @property
+    def upper_alarm_limit(self) -> float:
+        """Values from here on are a MAJOR alarm (HIHI)."""
+        return self._upper_alarm_limit
+
+    @property
+    def lower_alarm_limit(self) -> float:
+        """Values down from here are a MAJOR alarm (LOLO)."""
+        return self._lower_alarm_limit
+
+    @property
+    def upper_warning_limit(self) -> float:
+        """Values from here on are a MINOR alarm (HIGH)."""
+        return self._upper_warning_limit
+
+    @property
+    def lower_warning_limit(self) -> float:
+        """Values down from here are a MINOR alarm (LOW)."""
+        return self._lower_warning_limit
+
+    @property
+    def upper_ctrl_limit(self) -> float:
+        """Values beyond this are refused."""
+        return self._upper_ctrl_limit
+
+    @property
+    def lower_ctrl_limit(self) -> float:
+        """Values below this are refused."""
+        return self._lower_ctrl_limit
+
+    def set_metadata(self, name: str, new: Any) -> None:
+        """Set the units or a limit."""
+        if name == "units" or name in _LIMITS:
+            setattr(self, f"_{name}", new)
+        else:
+            super().set_metadata(name, new)
+
+    def fill_metadata(self, metadata: DbrMetadata) -> None:
+        """Fill in units and limits, as far as the type has them."""
+        super().fill_metadata(metadata)
+        fields = metadata.info_fields
+        if "units" not in fields:
+            return
+        metadata.units = self._units  # type: ignore[attr-defined]
+        native = ChannelType(metadata.DBR_ID % 7)
+        for name in _LIMITS:
+            if name in fields:
+                setattr(metadata, name, number_as(getattr(self, f"_{name}"), native))
+
+    def check_value(self, data: Any) -> None:
+        """Raise `CannotExceedLimits` if a scalar is beyond the control limits."""
+        lower, upper = self._lower_ctrl_limit, self._upper_ctrl_limit
+        if lower != upper and self._max_length == 1 and not lower <= float(data) <= upper:
+            raise CannotExceedLimits(
+                f"{data} is beyond the limits, which are {lower} and {upper}",
+                status=CAStatus.ECA_PUTFAIL.value,
+            )
+
+    def update_alarm(self, value: Any) -> bool:
+        """Set the alarm by the limits; leave it alone if there are none, or if this is an array."""
+        major = self._upper_alarm_limit != self._lower_alarm_limit
+        minor = self._upper_warning_limit != self._lower_warning_limit
+        if not (major or minor) or self._max_length != 1:
+            return False
+        status, severity = self._alarm_of(float(value), major, minor)
+        changed = self._alarm.change(status=status, severity=severity)
+        if changed:
+            self._alarm.publish_now(_ALARM_FLAG, except_for=self)
+        return changed
+
+    def _alarm_of(self, value: float, major: bool, minor: bool) -> tuple[int, int]:
+        """Return status and severity that belong to a value."""
+        if major and value >= self._upper_alarm_limit:
+            return AlarmStatus.HIHI, AlarmSeverity.MAJOR_ALARM
+        if major and value <= self._lower_alarm_limit:
+            return AlarmStatus.LOLO, AlarmSeverity.MAJOR_ALARM
+        if minor and value >= self._upper_warning_limit:
+            return AlarmStatus.HIGH, AlarmSeverity.MINOR_ALARM
+        if minor and value <= self._lower_warning_limit:
+            return AlarmStatus.LOW, AlarmSeverity.MINOR_ALARM
+        return _NO_ALARM
+
+    def value_flags(self, old: Any, new: Any) -> int:
+        """Return the kinds of subscriptions that a new value concerns: dead-bands are for scalars."""
+        if not (self.value_atol or self.log_atol) or self._max_length != 1:
+            return super().value_flags(old, new)
+        flags = 0
+        # Compared with what was sent last, so that many small steps do not go unseen.
+        if self.value_atol <= 0 or not abs(new - self._sent_value) <= self.value_atol:
+            self._sent_value = new
+            flags |= SubscriptionType.DBE_VALUE
+        if self.log_atol <= 0 or not abs(new - self._sent_log) <= self.log_atol:
+            self._sent_log = new
+            flags |= SubscriptionType.DBE_LOG
+        return flags
+
+    def preprocess_element(self, value: Any) -> Any:
+        """Take a number as it is, and text for the number that it spells."""
+        if isinstance(value, str | bytes):
+            return numbers_from_text([value], self.data_type)[0]
+        return value
+
+    def values_as(self, native: ChannelType) -> Any:
+        """Return the numbers as elements of another type; as text, with the PV's precision."""
+        value = self._value
+        if isinstance(value, int | float):
+            if native is ChannelType.STRING:
+                return self.text_of(value)
+            if native is not self.data_type:
+                value = number_as(value, self.data_type)
+            return number_as(value, native)
+        elements = as_elements(value)
+        if native is ChannelType.STRING:
+            return [self.text_of(element) for element in elements]
+        return elements if native is self.data_type else numbers_as(elements, native)
+
+    def text_of(self, value: Any) -> str:
+        """Write a number out."""
+        return str(int(value))
+
+    def value_from_dbr(self, data: Any, native: ChannelType) -> Any:
+        """Convert numbers of another type, or texts that spell numbers."""
+        if isinstance(data, int | float):
+            return data if native is self.data_type else number_as(data, self.data_type)
+        elements = as_elements(data)[: self._max_length]
+        if native is ChannelType.STRING:
+            return numbers_from_text(elements, self.data_type)
+        return numbers_as(elements, self.data_type)
+
+
+class ChannelInteger(ChannelNumeric):
+    """A PV of 32-bit integers (DBR_LONG). Parameters as for `ChannelNumeric`."""
+
+    data_type = ChannelType.LONG
+
+
+class ChannelShort(ChannelNumeric):
+    """A PV of 16-bit integers (DBR_INT, also called DBR_SHORT). Parameters as for `ChannelNumeric`."""
+
+    data_type = ChannelType.INT
+
+
+class _ChannelReal(ChannelNumeric):
+    """Numbers with a precision."""
+
+    def __init__(self, *, precision: int = 0, **kwargs: Any) -> None:
+        self._precision = precision
+        super().__init__(**kwargs)
+
+    @property
+    def precision(self) -> int:
+        """Digits after the point that mean anything."""
+        return self._precision
+
+    def set_metadata(self, name: str, new: Any) -> None:
+        """Set the precision, the units or a limit."""
+        if name == "precision":
+            self._precision = new
+        else:
+            super().set_metadata(name, new)
+
+    def fill_metadata(self, metadata: DbrMetadata) -> None:
+        """Fill in precision, units and limits, as far as the type has them."""
+        super().fill_metadata(metadata)
+        if "precision" in metadata.info_fields:
+            metadata.precision = self._precision  # type: ignore[attr-defined]
+
+    def text_of(self, value: Any) -> str:
+        """Write a number out with the precision."""
+        single = self.data_type is ChannelType.FLOAT
+        return text_from_number(float(value), self._precision, single=single)
+
+
+class ChannelDouble(_ChannelReal):
+    """A PV of 64-bit floating-point numbers (DBR_DOUBLE).
+
+    Parameters
+    ----------
+    precision : int
+        Digits after the point that mean anything.
+    **kwargs
+        As for `ChannelNumeric`.
+    """
+
+    data_type = ChannelType.DOUBLE
+
+
+class ChannelFloat(_ChannelReal):
+    """A PV of 32-bit floating-point numbers (DBR_FLOAT).
+
+    Parameters
+    ----------
+    precision : int
+        Digits after the point that mean anything.
+    **kwargs
+        As for `ChannelNumeric`.
+    """
+
+    data_type = ChannelType.FLOAT

@@ -1,0 +1,139 @@
+"""`PVGroup`: PVs that belong together."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from typing import Any, ClassVar
+
+from .._errors import CaprotoRuntimeError
+from .data import ChannelAlarm
+from .data.channel import plain
+from .macros import expand_macros
+from .properties import PvpropertyData
+from .pvproperty import pvproperty
+from .pvspec import DEFAULT_VALUES, TYPE_MAP, TYPE_MAP_READ_ONLY
+from .subgroup import SubGroup
+
+__all__ = ["PVGroup"]
+
+
+class PVGroup:
+    """Base class of groups of PVs, which are declared by `pvproperty` and `SubGroup` in its body.
+
+    Parameters
+    ----------
+    prefix : str
+        Of all names; may have macros.
+    macros : dict of str to str, optional
+        What ``{name}`` stands for in prefix and names.
+    parent : PVGroup, optional
+        The group that this one is part of.
+    name : str, optional
+        For people; by default that of the class.
+
+    Attributes
+    ----------
+    pvdb : dict of str to PvpropertyData
+        All PVs by their full name, in the order in which they are declared, those of subgroups included.
+    attr_pvdb : dict of str to PvpropertyData
+        The same by the name of the attribute; ``'subgroup.attribute'`` in subgroups.
+    attr_to_pvname : dict of str to str
+    groups : dict of str to PVGroup
+        The subgroups.
+    alarms : dict of str to ChannelAlarm
+        The shared alarms.
+    states : dict of str to object
+        For `update_state`.
+    log : logging.Logger
+    """
+
+    type_map: ClassVar[dict[Any, type[PvpropertyData]]] = TYPE_MAP
+    type_map_read_only: ClassVar[dict[Any, type[PvpropertyData]]] = TYPE_MAP_READ_ONLY
+    default_values: ClassVar[dict[Any, Any]] = DEFAULT_VALUES
+    _members_: ClassVar[dict[str, pvproperty | SubGroup]] = {}
+    _pvs_: ClassVar[dict[str, pvproperty]] = {}
+    _subgroups_: ClassVar[dict[str, SubGroup]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        members: dict[str, pvproperty | SubGroup] = {}
+        for base in reversed(cls.__mro__):
+            own = vars(base)
+            for name, item in own.items():
+                if not isinstance(item, pvproperty | SubGroup):
+                    # A subclass can take a PV away by setting its attribute to something else.
+                    members.pop(name, None)
+                elif item not in members.values():  # a handler's name is a second name of its PV
+                    members[name] = item
+        cls._members_ = members
+        cls._pvs_ = {name: item for name, item in members.items() if isinstance(item, pvproperty)}
+        cls._subgroups_ = {
+            name: item for name, item in members.items() if isinstance(item, SubGroup)
+        }
+
+    def __init__(
+        self,
+        prefix: str,
+        *,
+        macros: dict[str, str] | None = None,
+        parent: PVGroup | None = None,
+        name: str | None = None,
+    ) -> None:
+        self.parent = parent
+        self.macros: dict[str, str] = dict(macros or {})
+        self.prefix = expand_macros(prefix, self.macros)
+        self.name = type(self).__name__ if name is None else name
+        self.log: Any = logging.getLogger(f"{type(self).__module__}.{self.name}")
+        self.alarms: defaultdict[str | None, ChannelAlarm] = defaultdict(ChannelAlarm)
+        self.states: dict[str, Any] = {}
+        self.pvdb: dict[str, PvpropertyData] = {}
+        self.attr_pvdb: dict[str, PvpropertyData] = {}
+        self.attr_to_pvname: dict[str, str] = {}
+        self.groups: dict[str, PVGroup] = {}
+        self._create_pvdb()
+
+    def _create_pvdb(self) -> None:
+        """Make the data objects of all PVs."""
+        for attr, member in type(self)._members_.items():
+            if isinstance(member, SubGroup):
+                group = self.groups[attr] = member.create(self)
+                for inner, data in group.attr_pvdb.items():
+                    self._enter(f"{attr}.{inner}", data)
+            else:
+                self._enter(attr, member.pvspec.new_names(attr=attr).create(self))
+
+    def _enter(self, attr: str, data: PvpropertyData) -> None:
+        """Enter one PV under its names."""
+        if data.pvname in self.pvdb:
+            other = next(name for name, pv in self.attr_to_pvname.items() if pv == data.pvname)
+            raise CaprotoRuntimeError(
+                f"{attr} and {other} of {self.name} have the same PV name {data.pvname}",
+                pv_name=data.pvname,
+            )
+        self.pvdb[data.pvname] = data
+        self.attr_pvdb[attr] = data
+        self.attr_to_pvname[attr] = data.pvname
+
+    @plain
+    async def group_read(self, instance: PvpropertyData) -> Any:
+        """Get the value of a PV that has no getter; override it for all PVs of the group."""
+
+    @plain
+    async def group_write(self, instance: PvpropertyData, value: Any) -> Any:
+        """Take a value for a PV that has no putter; override it for all PVs of the group."""
+        return value
+
+    def update_state(self, state: str, new_value: Any) -> None:
+        """Set a state of the group, and call the hooks of its PVs before and after.
+
+        Parameters
+        ----------
+        state : str
+        new_value : object
+        """
+        for data in self.attr_pvdb.values():
+            data.pre_state_change(state, new_value)
+        self.states[state] = new_value
+        for data in self.attr_pvdb.values():
+            data.post_state_change(state, new_value)

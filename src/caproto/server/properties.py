@@ -1,0 +1,280 @@
+"""The data objects behind `pvproperty`: `ChannelData` with the handlers of a group."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from .._errors import CaprotoAttributeError
+from .._protocol.enums import AccessRights
+from .data import (
+    ChannelByte,
+    ChannelChar,
+    ChannelData,
+    ChannelDouble,
+    ChannelEnum,
+    ChannelFloat,
+    ChannelInteger,
+    ChannelShort,
+    ChannelString,
+)
+from .data.channel import plain
+
+if TYPE_CHECKING:
+    from .group import PVGroup
+    from .pvspec import PVSpec
+
+__all__ = [
+    "PvpropertyBoolEnum",
+    "PvpropertyBoolEnumRO",
+    "PvpropertyByte",
+    "PvpropertyByteRO",
+    "PvpropertyChar",
+    "PvpropertyCharRO",
+    "PvpropertyData",
+    "PvpropertyDouble",
+    "PvpropertyDoubleRO",
+    "PvpropertyEnum",
+    "PvpropertyEnumRO",
+    "PvpropertyFloat",
+    "PvpropertyFloatRO",
+    "PvpropertyInteger",
+    "PvpropertyIntegerRO",
+    "PvpropertyReadOnlyData",
+    "PvpropertyShort",
+    "PvpropertyShortRO",
+    "PvpropertyString",
+    "PvpropertyStringRO",
+    "read_only_class",
+]
+
+_logger = logging.getLogger("caproto.ioc")
+
+
+class PvpropertyData(ChannelData):
+    """The data of a PV that belongs to a group.
+
+    Parameters
+    ----------
+    pvname : str
+        Full name.
+    group : PVGroup
+    pvspec : PVSpec
+        What was declared.
+    doc : str, optional
+    record : str or type, optional
+        Record type.
+    logger : logging.Logger, optional
+        That of the group by default.
+    **kwargs
+        As for the other base class.
+
+    Attributes
+    ----------
+    getter, putter : callable or None
+        The handlers, bound to the group.
+    server_startup, server_shutdown, server_scan : callable
+        Those that were declared; called with the ``async_lib``.
+    """
+
+    def __init__(
+        self,
+        *,
+        pvname: str,
+        group: PVGroup | None,
+        pvspec: PVSpec,
+        doc: str | None = None,
+        record: Any = None,
+        logger: logging.Logger | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.pvname = pvname
+        self.group: Any = group
+        self.pvspec = pvspec
+        self.name = pvspec.attr if group is None else f"{group.name}.{pvspec.attr}"
+        self.log = logger or (group.log if group is not None else _logger)
+        self.record_type = record
+        if doc is not None:
+            self.__doc__ = doc
+        self.getter = self._bound(pvspec.get)
+        self.putter = self._bound(pvspec.put)
+        for kind in ("startup", "shutdown", "scan"):
+            hook = getattr(pvspec, kind)
+            if hook is not None:
+                setattr(self, f"server_{kind}", partial(self._bound(hook), self))
+        kwargs.setdefault("reported_record_type", str(record or "caproto"))
+        super().__init__(**kwargs)
+
+    def _bound(self, handler: Any) -> Any:
+        """Return a handler that does not need the group any more."""
+        if handler is None or self.group is None:
+            return handler
+        return partial(handler, self.group)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.pvname!r} value={self.value!r}>"
+
+    @property
+    def reads_at_once(self) -> bool:
+        """Whether nothing has to be awaited to read this PV."""
+        return self._reads_plainly and self.getter is None and not self._group_has("group_read")
+
+    @property
+    def writes_at_once(self) -> bool:
+        """Whether nothing has to be awaited to write this PV."""
+        return self._writes_plainly and self.putter is None and not self._group_has("group_write")
+
+    def _group_has(self, name: str) -> bool:
+        """Tell whether the group has a handler of its own for all its PVs."""
+        if self.group is None:
+            return False
+        return not getattr(getattr(type(self.group), name), "plain", False)
+
+    @plain
+    async def read(self, data_type: int) -> tuple[Any, Any]:
+        """Let the getter set the value, if there is one; then as `ChannelData.read`."""
+        if self.getter is not None:
+            value = await self.getter(self)
+        elif self._group_has("group_read"):
+            value = await self.group.group_read(self)
+        else:
+            value = None
+        if value is not None:
+            await self.write(value, verify_value=False)
+        return await super().read(data_type)
+
+    @plain
+    async def verify_value(self, data: Any) -> Any:
+        """Check the limits, then let the putter have the value, if there is one."""
+        data = await super().verify_value(data)
+        if self.putter is not None:
+            modified = await self.putter(self, data)
+        elif self._group_has("group_write"):
+            modified = await self.group.group_write(self, data)
+        else:
+            modified = None
+        return data if modified is None else modified
+
+    def get_field(self, field: str) -> ChannelData:
+        """Return the data of a record field.
+
+        Raises
+        ------
+        CaprotoAttributeError
+            If there is no such field.
+        """
+        if field in ("", "VAL"):
+            return self
+        raise CaprotoAttributeError(f"{self.pvname} has no field {field}", pv_name=self.pvname)
+
+
+class PvpropertyReadOnlyData(PvpropertyData):
+    """The same for a PV that clients may not write. The IOC itself may."""
+
+    @plain
+    def check_access(self, hostname: str, username: str) -> AccessRights:
+        """Let everybody read."""
+        return AccessRights.READ
+
+
+class PvpropertyByte(PvpropertyData, ChannelByte):
+    """Raw bytes."""
+
+
+class PvpropertyChar(PvpropertyData, ChannelChar):
+    """Text as an array of characters."""
+
+
+class PvpropertyDouble(PvpropertyData, ChannelDouble):
+    """64-bit floating-point numbers."""
+
+
+class PvpropertyFloat(PvpropertyData, ChannelFloat):
+    """32-bit floating-point numbers."""
+
+
+class PvpropertyInteger(PvpropertyData, ChannelInteger):
+    """32-bit integers."""
+
+
+class PvpropertyShort(PvpropertyData, ChannelShort):
+    """16-bit integers."""
+
+
+class PvpropertyString(PvpropertyData, ChannelString):
+    """Strings of up to 39 bytes."""
+
+
+class PvpropertyEnum(PvpropertyData, ChannelEnum):
+    """One of several named states."""
+
+
+class PvpropertyBoolEnum(PvpropertyData, ChannelEnum):
+    """One of two named states, ``'Off'`` and ``'On'`` unless declared otherwise."""
+
+    def __init__(self, *, enum_strings: Sequence[str] | None = None, **kwargs: Any) -> None:
+        super().__init__(enum_strings=enum_strings or ("Off", "On"), **kwargs)
+
+
+class PvpropertyByteRO(PvpropertyReadOnlyData, ChannelByte):
+    """Raw bytes, not to be written by clients."""
+
+
+class PvpropertyCharRO(PvpropertyReadOnlyData, ChannelChar):
+    """Text as an array of characters, not to be written by clients."""
+
+
+class PvpropertyDoubleRO(PvpropertyReadOnlyData, ChannelDouble):
+    """64-bit floating-point numbers, not to be written by clients."""
+
+
+class PvpropertyFloatRO(PvpropertyReadOnlyData, ChannelFloat):
+    """32-bit floating-point numbers, not to be written by clients."""
+
+
+class PvpropertyIntegerRO(PvpropertyReadOnlyData, ChannelInteger):
+    """32-bit integers, not to be written by clients."""
+
+
+class PvpropertyShortRO(PvpropertyReadOnlyData, ChannelShort):
+    """16-bit integers, not to be written by clients."""
+
+
+class PvpropertyStringRO(PvpropertyReadOnlyData, ChannelString):
+    """Strings of up to 39 bytes, not to be written by clients."""
+
+
+class PvpropertyEnumRO(PvpropertyReadOnlyData, ChannelEnum):
+    """One of several named states, not to be set by clients."""
+
+
+class PvpropertyBoolEnumRO(PvpropertyReadOnlyData, ChannelEnum):
+    """One of two named states, not to be set by clients."""
+
+    def __init__(self, *, enum_strings: Sequence[str] | None = None, **kwargs: Any) -> None:
+        super().__init__(enum_strings=enum_strings or ("Off", "On"), **kwargs)
+
+
+_READ_ONLY: dict[type[PvpropertyData], type[PvpropertyData]] = {
+    PvpropertyByte: PvpropertyByteRO,
+    PvpropertyChar: PvpropertyCharRO,
+    PvpropertyDouble: PvpropertyDoubleRO,
+    PvpropertyFloat: PvpropertyFloatRO,
+    PvpropertyInteger: PvpropertyIntegerRO,
+    PvpropertyShort: PvpropertyShortRO,
+    PvpropertyString: PvpropertyStringRO,
+    PvpropertyEnum: PvpropertyEnumRO,
+    PvpropertyBoolEnum: PvpropertyBoolEnumRO,
+}
+
+
+def read_only_class(cls: type[PvpropertyData]) -> type[PvpropertyData]:
+    """Return the read-only form of a data class; for one of a program's own, it is made here."""
+    if issubclass(cls, PvpropertyReadOnlyData):
+        return cls
+    if cls not in _READ_ONLY:
+        body = {"check_access": PvpropertyReadOnlyData.check_access, "__doc__": cls.__doc__}
+        _READ_ONLY[cls] = type(f"{cls.__name__}RO", (cls,), body)
+    return _READ_ONLY[cls]
