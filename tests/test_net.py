@@ -6,6 +6,7 @@ import builtins
 import errno
 import logging
 import socket
+import struct
 import sys
 from typing import Any
 
@@ -64,6 +65,53 @@ def test_linux_and_ifaddr_agree_on_the_addresses() -> None:
     asked = {each.address for each in _interfaces.list_interfaces()}
     # ifaddr also tells of interfaces that are down
     assert asked <= {each.address for each in _interfaces._ifaddr_interfaces()}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the Linux kernel")
+def test_a_machine_may_have_more_addresses_than_expected() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        expected = list(_interfaces._configured(sock))
+        # Room for one address is too little even if there is only one: it may be the first of two.
+        assert list(_interfaces._configured(sock, count=1)) == expected
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="pretends to be the Linux kernel")
+def test_linux_interfaces_by_their_flags(monkeypatch: pytest.MonkeyPatch) -> None:
+    up, broadcast, link = 0x1, 0x2, 0x10
+    # name: flags, own address, broadcast address or far end
+    kernel = {
+        "eth0": (up | broadcast, "10.0.0.7", "10.0.0.255"),
+        "down": (broadcast, "10.5.0.7", "10.5.0.255"),
+        "tun0": (up | link, "10.9.0.1", "10.9.0.2"),
+        "odd0": (up | broadcast, "10.8.0.1", "0.0.0.0"),
+        "new0": (up | broadcast, "10.7.0.1", ""),
+        "dumb": (up, "10.6.0.1", "10.6.0.255"),
+        "gone": (-1, "10.4.0.1", ""),
+    }
+
+    def address(ip: str) -> bytes:
+        return struct.pack("=HH4s", socket.AF_INET, 0, socket.inet_aton(ip)).ljust(24, b"\0")
+
+    def ifreqs(sock: socket.socket) -> list[bytes]:
+        return [name.encode().ljust(16, b"\0") + address(ip) for name, (_, ip, _) in kernel.items()]
+
+    def ioctl(fd: int, request: int, ifreq: bytes) -> bytes:
+        flags, _, far = kernel[ifreq[:16].rstrip(b"\0").decode()]
+        if request == 0x8913 and flags >= 0:
+            return ifreq[:16] + struct.pack("@H", flags).ljust(24, b"\0")
+        if request in (0x8917, 0x8919) and far:
+            return ifreq[:16] + address(far)
+        raise OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
+
+    monkeypatch.setattr(_interfaces, "_configured", ifreqs)
+    monkeypatch.setattr("fcntl.ioctl", ioctl)
+    assert _interfaces.list_interfaces() == [
+        Interface("eth0", "10.0.0.7", "10.0.0.255"),
+        Interface("tun0", "10.9.0.1", "10.9.0.2"),
+        Interface("odd0", "10.8.0.1", None),
+        Interface("new0", "10.7.0.1", None),
+        Interface("dumb", "10.6.0.1", None),
+    ]
 
 
 @pytest.mark.parametrize(

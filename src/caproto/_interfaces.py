@@ -76,9 +76,8 @@ if sys.platform == "linux":
         address = socket.inet_ntoa(packed)
         return None if address == "0.0.0.0" else address
 
-    def _configured(sock: socket.socket) -> Iterator[bytes]:
+    def _configured(sock: socket.socket, count: int = 32) -> Iterator[bytes]:
         """Yield one ``struct ifreq`` for each IPv4 address of the machine."""
-        count = 32
         while True:
             buffer = array("b", bytes(count * _IFREQ_SIZE))
             place, _ = buffer.buffer_info()

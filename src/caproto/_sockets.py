@@ -33,25 +33,12 @@ def bcast_socket(socket_module: ModuleType = socket) -> socket.socket:
         Where to take the socket class from; the standard `socket` by default.
     """
     sock: socket.socket = socket_module.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-        _share_port(sock)
-    except OSError:
-        sock.close()
-        raise
-    return sock
-
-
-def _share_port(sock: socket.socket) -> None:
-    """Let several servers of one machine have the same UDP port, so that all hear a broadcast."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    # Each of the two works only if all who share the port have set it, so set both.
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if hasattr(socket, "SO_REUSEPORT"):
-        # Each of the two works only if all who share the port have set it, so set both.
-        try:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        except OSError as error:
-            if error.errno not in (errno.ENOPROTOOPT, errno.EINVAL):
-                raise
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    return sock
 
 
 def search_socket(multicast_ttl: int = 1) -> socket.socket:

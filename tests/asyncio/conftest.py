@@ -12,7 +12,7 @@ import pytest
 from caproto.asyncio.client import Context
 from tests.support import CIoc, Ioc, OurIoc, free_port, use_loopback
 
-DATABASE = Path(__file__).with_name("random_walk.db")
+DATABASE = Path(__file__).with_name("promises.db")
 KINDS = ["our-ioc", "c-ioc"]
 
 
@@ -50,6 +50,27 @@ def ioc(shared_ioc: Ioc, monkeypatch: pytest.MonkeyPatch) -> Ioc:
     use_loopback(monkeypatch, [shared_ioc.port], shared_ioc.repeater_port)
     asyncio.run(_set_dt())
     return shared_ioc
+
+
+@pytest.fixture(scope="session")
+def shared_various_ioc(
+    shared_ioc: Ioc, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Ioc]:
+    """An IOC of the same kind with the PVs of ``various_ioc.py``."""
+    if isinstance(shared_ioc, CIoc):
+        yield shared_ioc
+    else:
+        folder = tmp_path_factory.mktemp("various")
+        with OurIoc("tests.asyncio.various_ioc", "various:state", folder=folder) as ioc:
+            yield ioc
+
+
+@pytest.fixture
+def various_ioc(shared_various_ioc: Ioc, monkeypatch: pytest.MonkeyPatch) -> Ioc:
+    """The shared IOC with other PVs than the random-walk IOC, found by clients of this test."""
+    ioc = shared_various_ioc
+    use_loopback(monkeypatch, [ioc.port], ioc.repeater_port)
+    return ioc
 
 
 class StartIoc(Protocol):

@@ -214,8 +214,7 @@ def test_datagram_payload_need_not_be_aligned() -> None:
 )
 def test_datagram_with_a_malformed_end_gives_what_comes_before(tail: bytes, text: str) -> None:
     good = struct.pack(">HHHHII", 6, 8, 5, 13, 1, 1) + bytes(8)
-    found = []
+    walk = walk_datagram(good + tail)
+    assert next(walk) == ((6, 8, 5, 13, 1, 1), bytes(8))
     with pytest.raises(RemoteProtocolError, match=text):
-        for head, _ in walk_datagram(good + tail):
-            found.append(head)
-    assert found == [(6, 8, 5, 13, 1, 1)]
+        next(walk)

@@ -21,8 +21,9 @@ WITHOUT_REALTIME = Path(__file__).resolve().parents[1] / "support" / "without_re
 
 # The function has no C linkage; this is its name in C++.
 C_REPEATER = """
-import ctypes
+import ctypes, signal
 from epicscorelibs import path
+signal.signal(signal.SIGTERM, signal.SIG_DFL)  # one in Python, of coverage, would never be called
 repeater = ctypes.CDLL(path.get_lib("ca"))._Z11ca_repeaterv
 repeater()
 """
@@ -51,7 +52,8 @@ def running(program: Program, port: int) -> Iterator[Program]:
         yield program
     finally:
         if program.running:
-            program.kill()
+            program.send_signal(signal.SIGTERM)
+            program.wait()
 
 
 def wait_until(condition: Callable[[], object], what: str, timeout: float = 20.0) -> None:
@@ -122,6 +124,24 @@ def end(pid: int) -> None:
     """End a process that is not a child of ours, and wait until it is gone."""
     os.kill(pid, signal.SIGTERM)
     wait_until(lambda: not is_running(pid), f"process {pid} ends")
+
+
+def children() -> set[int]:
+    """Return the ids of the processes, dead ones included, whose parent is this one."""
+    found = set()
+    for process in Path("/proc").iterdir():
+        if re.fullmatch(r"\d+", process.name) and parent_of(int(process.name)) == os.getpid():
+            found.add(int(process.name))
+    return found
+
+
+def parent_of(pid: int) -> int | None:
+    """Return the id of a process's parent; None if there is no such process."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    return int(status.rpartition(")")[2].split()[1])
 
 
 def is_running(pid: int) -> bool:

@@ -75,9 +75,9 @@ def test_the_beacons_of_a_c_ioc_reach_the_clients(tmp_path: Path, make_c_ioc: Ma
         # An IOC that starts sends its first beacons at short intervals.
         ioc = make_c_ioc(database, repeater_port=port)
         numbers = []
-        for _ in range(3):
+        while 2 not in numbers:
             command, _, version, ioc_port, number, address = HEADER.unpack(client.receive())
             assert (command, ioc_port, address) == (Command.RSRV_IS_UP, ioc.port, 0x7F000001)
             assert version == 13
             numbers.append(number)
-        assert numbers == [numbers[0] + step for step in range(3)]
+        assert sorted(numbers) == numbers

@@ -362,6 +362,9 @@ def _as_sequence(values: Any) -> Any:
             raise CaprotoValueError(
                 f"an array of {dimensions} dimensions cannot be written: flatten it first"
             )
+        kind = getattr(getattr(values, "dtype", None), "kind", "O")
+        if kind not in "biufOUS":
+            raise CaprotoTypeError(f"an array of {values.dtype} cannot be written")
         return values if dimensions else [values.item()]
     if isinstance(values, list | tuple | array.array):
         return values

@@ -25,9 +25,11 @@ def _convert(values: Any, data_type: ChannelType) -> Any:
     """Return `values` in machine order; a number that does not fit is an error, not a wrapped one."""
     wanted = _WIRE[data_type].newbyteorder("=")
     given = np.asarray(values)
+    if given.ndim != 1:
+        raise TypeError("sequences among the numbers")
     if given.dtype.kind not in "biuf":
-        if given.dtype.kind not in "OUS" or given.ndim != 1:
-            raise TypeError(f"an array of {given.dtype} is not one of numbers")
+        if given.dtype.kind not in "OUS":
+            raise TypeError(f"{given.dtype} is no type of numbers")
         # One by one, because astype() would make NaN of None.
         given = (
             np.fromiter(map(float, given), np.float64, len(given))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ._pv import PV
 
 __all__ = [
+    "Backlog",
     "CallbackHandler",
     "CoroutineQueue",
     "Job",
@@ -197,6 +198,49 @@ class WorkerPool:
         self._call_loop(lambda: finished.done() or finished.set_result(None))
 
 
+class Backlog:
+    """Counts what waits for a slow consumer, and asks the server to hold back while it is too much.
+
+    Parameters
+    ----------
+    most : int
+        How many updates may wait; they may also take up to 64 MiB.
+    """
+
+    __slots__ = ("_bytes", "_count", "_held", "_most")
+
+    def __init__(self, most: int = BACKLOG_HIGH) -> None:
+        self._most = most
+        self._count = self._bytes = 0
+        self._held: Circuit | None = None
+
+    def added(self, nbytes: int, circuit: Circuit | None) -> None:
+        """Count one more."""
+        self._count += 1
+        self._bytes += nbytes
+        if (
+            (self._count >= self._most or self._bytes >= BYTES_HIGH)
+            and circuit is not None
+            and circuit is not self._held
+        ):
+            self.release()  # after a reconnection it is another circuit
+            self._held = circuit
+            circuit.suspend(self)
+
+    def taken(self, nbytes: int) -> None:
+        """Count one less."""
+        self._count -= 1
+        self._bytes -= nbytes
+        if self._held is not None and self._count <= self._most // 10 and self._bytes <= BYTES_LOW:
+            self.release()
+
+    def release(self) -> None:
+        """Let the server send again."""
+        held, self._held = self._held, None
+        if held is not None:
+            held.resume(self)
+
+
 class CoroutineQueue:
     """Runs one coroutine function for one update after the other, on the loop.
 
@@ -221,34 +265,30 @@ class CoroutineQueue:
         self._tasks = tasks
         self._items: deque[Any] = deque()
         self._running = False
-        self._held: Circuit | None = None
+        self._backlog = Backlog()
 
-    def push(self, item: Any, circuit: Circuit | None = None) -> None:
-        """Add an update."""
-        items = self._items
-        items.append(item)
+    def push(self, item: Any, circuit: Circuit | None = None, nbytes: int = 0) -> None:
+        """Add an update of so many bytes."""
+        self._items.append((item, nbytes))
+        self._backlog.added(nbytes, circuit)
         if not self._running:
             self._running = True
             task = asyncio.get_running_loop().create_task(self._run())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        elif len(items) > BACKLOG_HIGH and self._held is None and circuit is not None:
-            self._held = circuit
-            circuit.suspend(self)
 
     async def _run(self) -> None:
         items = self._items
         try:
             while items:
+                item, nbytes = items.popleft()
                 try:
-                    coroutine = self._call(items.popleft())
+                    coroutine = self._call(item)
                     if coroutine is not None:
                         await coroutine
                 except Exception:
                     log_failure(self._name, self._call)
-                if self._held is not None and len(items) < BACKLOG_LOW:
-                    held, self._held = self._held, None
-                    held.resume(self)
+                self._backlog.taken(nbytes)
         finally:
             self._running = False
 

@@ -107,19 +107,18 @@ class VirtualCircuitManager:
         loop, core = self._loop, self.core
         host, port = core.address
         try:
-            transport, _ = await loop.create_connection(lambda: self._plain, host, port)
+            await loop.create_connection(lambda: self._plain, host, port)
         except OSError as error:
             core.close(str(error) or type(error).__name__, loop.time())
         except asyncio.CancelledError:
             core.close("the attempt was given up", loop.time(), retry=False)
             raise
-        else:
-            self._opened(transport)
         finally:
             if self._transport is None and not self._closed.done():
                 self._closed.set_result(None)
 
-    def _opened(self, transport: asyncio.Transport) -> None:
+    def opened(self, transport: asyncio.Transport) -> None:
+        """Tell the engine that the connection stands."""
         self._transport = transport
         sock = transport.get_extra_info("socket")
         if sock is not None:
@@ -196,6 +195,9 @@ class _Receiver(asyncio.BaseProtocol):
 
     def __init__(self, manager: VirtualCircuitManager) -> None:
         self._manager = manager
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._manager.opened(transport)  # type: ignore[arg-type]
 
     def connection_lost(self, error: Exception | None) -> None:
         self._manager.lost(error)

@@ -136,7 +136,7 @@ class PV(PVCore):
         fields: list[tuple[str, object]] = [
             ("state", self.state.value),
             ("priority", self.priority),
-            ("address", "" if self.address is None else "%s:%d" % self.address),
+            ("address", "" if self.address is None else "{}:{}".format(*self.address)),
         ]
         if channel is not None and self.state is _CONNECTED:
             native = ChannelType(channel.native_data_type or 0)
@@ -382,7 +382,7 @@ class PV(PVCore):
             _READ_NOTIFY if notify else _READ,
             self,
             self.resolve_type(data_type),
-            self.resolve_count(data_count),
+            self.resolve_count(data_count, notify),
             b"",
             waiter,
             callback,

@@ -17,6 +17,7 @@ from .._protocol.messages import EventAddRequest, EventAddResponse
 from ..client.subscription import Sink, SubscriptionCore
 from ._callbacks import (
     BACKLOG_HIGH,
+    Backlog,
     CoroutineQueue,
     accepts_two_arguments,
     is_coroutine_callback,
@@ -27,7 +28,6 @@ from ._defaults import PV_DEFAULT_TIMEOUT, Timeout
 from ._html import fields_table
 
 if TYPE_CHECKING:
-    from ..client.circuit import Circuit
     from ..client.pv import DataType
     from ._pv import PV
 
@@ -289,7 +289,7 @@ class Subscription(SubscriptionCore):
 
     def _queue_sink(self, queue: CoroutineQueue) -> Sink:
         def sink(sub: Any, message: EventAddResponse) -> None:
-            queue.push(message, sub.circuit)
+            queue.push(message, sub.circuit, message.payload_size)
 
         return sink
 
@@ -375,29 +375,26 @@ class Subscription(SubscriptionCore):
 class _Mailbox:
     """The updates that wait for one iteration."""
 
-    __slots__ = ("_held", "_items", "_maxsize", "_subscription", "_waiter", "is_closed", "latest")
+    __slots__ = ("_backlog", "_items", "_latest", "_waiter", "is_closed")
 
-    def __init__(self, subscription: Subscription, maxsize: int, latest: bool) -> None:
-        self._subscription = subscription
+    def __init__(self, maxsize: int, latest: bool) -> None:
         self._items: deque[EventAddResponse] = deque()
-        self._maxsize = maxsize
+        self._backlog = Backlog(maxsize)
         self._waiter: asyncio.Future[None] | None = None
-        self._held: Circuit | None = None
-        self.latest = latest
+        self._latest = latest
         self.is_closed = False
 
     def put(self, sub: Any, message: EventAddResponse) -> None:
         """Add an update."""
         items = self._items
-        if self.latest and items:
+        if not self._latest:
+            self._backlog.added(message.payload_size, sub.circuit)
+        elif items:
             items.clear()
             sub.dropped += 1
         items.append(message)
         if self._waiter is not None:
             self._wake()
-        elif len(items) >= self._maxsize and not self.latest and self._held is None:
-            self._held = sub.circuit
-            sub.circuit.suspend(self)
 
     def close(self) -> None:
         """End the iteration when what is there has been taken."""
@@ -407,9 +404,7 @@ class _Mailbox:
 
     def release(self) -> None:
         """Let the server send again."""
-        held, self._held = self._held, None
-        if held is not None:
-            held.resume(self)
+        self._backlog.release()
 
     def _wake(self) -> None:
         waiter, self._waiter = self._waiter, None
@@ -424,8 +419,8 @@ class _Mailbox:
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
         message = self._items.popleft()
-        if self._held is not None and len(self._items) <= self._maxsize // 2:
-            self.release()
+        if not self._latest:
+            self._backlog.taken(message.payload_size)
         return message
 
 
@@ -437,7 +432,7 @@ class Updates:
 
     def __init__(self, subscription: Subscription, maxsize: int, latest: bool) -> None:
         self._subscription = subscription
-        self._mailbox = _Mailbox(subscription, maxsize, latest)
+        self._mailbox = _Mailbox(maxsize, latest)
         self._token: int | None = None
 
     def __aiter__(self) -> Updates:

@@ -26,6 +26,9 @@ __all__ = ["BroadcastEngine"]
 logger = logging.getLogger("caproto.bcast")
 search_logger = logging.getLogger("caproto.bcast.search")
 
+_BEACON_SPACING = (
+    5.0  # seconds; a storm of beacons, or forged ones, must not become a storm of searches
+)
 _MOST_SERVERS = 100_000  # forged beacons must not fill the memory
 
 
@@ -103,7 +106,7 @@ class BroadcastEngine:
             anomaly = verdict
             self.last_heard[address] = now
         if anomaly:
-            self.search.boost(now)
+            self.search.boost(now, _BEACON_SPACING)
         for listener in self.on_beacon:
             listener(address, anomaly)
 

@@ -173,7 +173,16 @@ class ClientEngine:
         parked, pv.parked = pv.parked, None
         for request in parked or ():
             if self._parked.pop(request, request) is None:
-                circuit.issue(request)
+                self._issue_again(request, circuit)
+
+    def _issue_again(self, request: Request, circuit: Circuit) -> None:
+        """Send a request that waited for this circuit; its PV may have become shorter meanwhile."""
+        try:
+            request.pv.resolve_count(request.data_count)
+        except CaprotoError as error:
+            request.fail(error)
+        else:
+            circuit.issue(request)
 
     def subscribe(self, sub: SubscriptionCore) -> None:
         """Ask for updates now if the channel is open; if not, that is done when it opens."""
@@ -304,15 +313,10 @@ class ClientEngine:
         """End the requests whose time is over; return the next deadline."""
         following = _NEVER
         for circuit in list(self.circuits.values()):
-            for request in circuit.pending:
-                if request.waiter is not None and request.waiter.done():
-                    circuit.forget(request)
-                elif request.deadline <= now:
-                    error = reply_timeout(request, now)
-                    circuit.forget(request)
-                    self._expire(request, error)
-                else:
-                    following = min(following, request.deadline)
+            expired, soonest = circuit.tables.take_expired(now)
+            following = min(following, soonest)
+            for request in expired:
+                self._expire(request, reply_timeout(request, now))
         for request in list(self._parked):
             if request.deadline <= now or (request.waiter is not None and request.waiter.done()):
                 del self._parked[request]

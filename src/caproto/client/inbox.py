@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .._constants import DEFAULT_PROTOCOL_VERSION
 from .._protocol.arrays import Buffer
@@ -19,7 +19,7 @@ from .._protocol.messages import (
     WriteNotifyResponse,
     wire,
 )
-from .._protocol.status import CAStatus, status_from_code
+from .._protocol.status import CAStatus
 from .requests import Request, failure
 
 if TYPE_CHECKING:
@@ -91,29 +91,17 @@ class Inbox:
     def _on_read_notify(self, head: Head, payload: Buffer) -> None:
         request = self._requests.pop(head[5], None)
         if request is not None:
-            self._complete(request, wire(ReadNotifyResponse, head, payload), head[4])
+            request.complete(wire(ReadNotifyResponse, head, payload))
 
     def _on_write_notify(self, head: Head, payload: Buffer) -> None:
         request = self._requests.pop(head[5], None)
         if request is not None:
-            self._complete(request, wire(WriteNotifyResponse, head, payload), head[4])
+            request.complete(wire(WriteNotifyResponse, head, payload))
 
     def _on_read(self, head: Head, payload: Buffer) -> None:
         request = self._requests.pop(head[5], None)
         if request is not None:  # the deprecated read has no status: a failure comes as ERROR
-            self._complete(request, wire(ReadResponse, head, payload), 1)
-
-    def _complete(self, request: Request, message: Any, status: int) -> None:
-        waiter = request.waiter
-        if waiter is not None and not waiter.done():
-            if status & 1:
-                waiter.set_result(message)
-            else:
-                waiter.set_exception(failure(request, status_from_code(status), "", message))
-        if request.callback is not None:
-            self._host.run_callback(request.pv, request.callback, message)
-        if self._engine.idle_wishes:
-            self._engine.request_done(request.pv)
+            request.complete(wire(ReadResponse, head, payload))
 
     # --- the circuit ------------------------------------------------------------------------------------------------
 
@@ -174,7 +162,7 @@ class Inbox:
         if command in (Command.READ_NOTIFY, Command.WRITE_NOTIFY, Command.READ):
             request = self._requests.pop(original[5], None)
             if request is not None:
-                self._fail_request(request, message)
+                self._fail_request(request.single(original[5]), message)
                 return
         subject = self._subject_of_error(original, head)
         code = message.status

@@ -145,16 +145,18 @@ class PVCore:
         return number
 
     def _bad_type(self, data_type: Any) -> CaprotoValueError:
-        return CaprotoValueError(
+        error: CaprotoValueError = CaprotoValueError(
             f"data_type={data_type!r} of {self.name!r} cannot be read; it can be 'native', 'status', 'time', "
             "'graphic', 'control' or a ChannelType other than PUT_ACKT and PUT_ACKS",
             pv_name=self.name,
         )
+        return error
 
-    def resolve_count(self, data_count: int | None) -> int:
+    def resolve_count(self, data_count: int | None, notify: bool = True) -> int:
         """Return the number of elements to ask for.
 
         By default as many as there are: 0, for servers that know what that means, or all that the channel can hold.
+        The deprecated READ, without `notify`, has no such meaning of 0.
 
         Raises
         ------
@@ -166,7 +168,7 @@ class PVCore:
         assert channel is not None
         most = channel.native_data_count or 0
         # A server before 4.13 answers a count of 0 with ECA_BADCOUNT.
-        dynamic = circuit.version >= 13
+        dynamic = notify and circuit.version >= 13
         if data_count is None:
             return 0 if dynamic else most
         if not isinstance(data_count, int):

@@ -9,7 +9,7 @@ from .._errors import CaprotoError, CaprotoTimeoutError, CAStatusError, Disconne
 from .._protocol.arrays import Buffer
 from .._protocol.enums import Command
 from .._protocol.header import pack_head
-from .._protocol.status import CAStatusCode
+from .._protocol.status import CAStatusCode, status_from_code
 
 if TYPE_CHECKING:
     from .host import Waiter
@@ -87,6 +87,29 @@ class Request:
         size = len(self.payload)
         head = pack_head(self.command, size, self.data_type, self.data_count, sid, ioid)
         return head + self.payload if size else head
+
+    def pv_of(self, ioid: int) -> PVCore:
+        """Return the PV that the request is for."""
+        return self.pv
+
+    def single(self, ioid: int) -> Request:
+        """Return the request itself: it is for one PV already."""
+        return self
+
+    def complete(self, message: Any) -> None:
+        """Take the reply."""
+        waiter, pv = self.waiter, self.pv
+        # The deprecated READ has no status, but the sid there; it fails by an ERROR message.
+        status = message._head[4] if self.command != Command.READ else 1
+        if waiter is not None and not waiter.done():
+            if status & 1:
+                waiter.set_result(message)
+            else:
+                waiter.set_exception(failure(self, status_from_code(status), "", message))
+        if self.callback is not None:
+            pv.engine.host.run_callback(pv, self.callback, message)
+        if pv.engine.idle_wishes:
+            pv.engine.request_done(pv)
 
     def fail(self, error: CaprotoError) -> None:
         """End without a reply."""

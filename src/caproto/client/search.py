@@ -159,13 +159,17 @@ class SearchEngine:
             if not search.listeners:
                 self.cancel(name)
 
-    def boost(self, now: float) -> None:
+    def boost(self, now: float, spacing: float = _BOOST_INTERVAL) -> None:
         """Ask for everything again at once: there may be a new server.
 
-        However often this is called, it happens at most twice in a second.
+        Parameters
+        ----------
+        now : float
+        spacing : float
+            Seconds since the last time; what is asked for sooner happens then.
         """
-        if now - self._last_boost < _BOOST_INTERVAL:
-            self._boost_due = min(self._boost_due, self._last_boost + _BOOST_INTERVAL)
+        if now - self._last_boost < spacing:
+            self._boost_due = min(self._boost_due, self._last_boost + spacing)
             return
         self._last_boost, self._boost_due = now, float("inf")
         again = [s for _, s in self._live_retries()]
@@ -190,7 +194,7 @@ class SearchEngine:
     def poll(self, now: float) -> list[bytes]:
         """Return the datagrams to send now, each to every destination."""
         if now >= self._boost_due:
-            self.boost(now)
+            self.boost(now, 0.0)
         self._expire(now)
         datagrams = []
         while self._outstanding < self._window:

@@ -8,6 +8,7 @@ from .._protocol.enums import Command
 from .._protocol.header import Head
 
 if TYPE_CHECKING:
+    from .bulk import BulkRequest
     from .pv import PVCore
     from .requests import Request
     from .subscription import SubscriptionCore
@@ -40,7 +41,7 @@ class Tables:
         self.pvs: dict[int, PVCore] = {}
         self.creating: dict[int, PVCore] = {}
         """Those whose channel the server has not made yet."""
-        self.requests: dict[int, Request] = {}
+        self.requests: dict[int, Request | BulkRequest] = {}
         self.subscriptions: dict[int, SubscriptionCore] = {}
 
     def forget_pv(self, pv: PVCore) -> list[Request]:
@@ -52,10 +53,25 @@ class Tables:
             if sub.subscriptionid is not None:
                 self.subscriptions.pop(sub.subscriptionid, None)
                 sub.circuit = sub.subscriptionid = None
-        lost = [request for request in self.requests.values() if request.pv is pv]
-        for request in lost:
-            del self.requests[request.ioid]
-        return lost
+        ioids = [ioid for ioid, request in self.requests.items() if request.pv_of(ioid) is pv]
+        return [self.requests.pop(ioid).single(ioid) for ioid in ioids]
+
+    def pending(self) -> list[Request]:
+        """Return the requests without a reply."""
+        return [request.single(ioid) for ioid, request in self.requests.items()]
+
+    def take_expired(self, now: float) -> tuple[list[Request], float]:
+        """Remove the requests whose time is over or that nobody waits for; return the former, and the next deadline."""
+        following, expired, table = float("inf"), [], self.requests
+        for ioid, request in list(table.items()):
+            waiter = request.waiter
+            if waiter is not None and waiter.done():
+                del table[ioid]
+            elif request.deadline <= now:
+                expired.append(table.pop(ioid).single(ioid))
+            elif request.deadline < following:
+                following = request.deadline
+        return expired, following
 
     def clear(self) -> None:
         """Remove everything."""
@@ -77,6 +93,6 @@ class Tables:
             return None if sub is None else sub.pv.name
         if command in _BY_SID:
             request = self.requests.get(p2)
-            return None if request is None else request.pv.name
+            return None if request is None else request.pv_of(p2).name
         pv = self.pvs.get(p1) if command in _ABOUT_CHANNEL else None
         return None if pv is None else pv.name

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
+from struct import Struct
 from typing import Any
 
 from ..._errors import CaprotoConversionError
@@ -25,6 +27,7 @@ _INT_BITS = {
 _FLOATS = (ChannelType.FLOAT, ChannelType.DOUBLE)
 _FLT_MAX = 3.4028234663852886e38
 _FLT_MIN = 1.1754943508222875e-38
+_SINGLE = Struct("f")
 _FIXED_LIMIT = 1e7
 
 
@@ -46,36 +49,93 @@ def text_from_number(value: float, precision: int, *, single: bool = False) -> s
     single : bool
         Whether the number has 32 bits; fewer digits of it mean anything.
     """
-    if not math.isfinite(value):
-        return "nan" if math.isnan(value) else ("inf" if value > 0 else "-inf")
-    if precision > 8 or abs(value) > _FIXED_LIMIT:
-        huge, most = (1e8, 12) if single else (1e16, 17)
-        if precision > 8 or abs(value) > huge:
-            return f"{value:.{min(precision, most)}e}"
-        return f"{value:.{min(precision, 3)}f}"
-    return f"{value:.{max(precision, 0)}f}"
+    if math.isnan(value):
+        return "nan"
+    size = abs(value)
+    if 0 <= precision <= 8 and size <= _FIXED_LIMIT:
+        return _fixed(value, precision)
+    huge, most, width = (1e8, 12, 6) if single else (1e16, 17, 7)
+    if precision > 8 or size > huge:
+        digits = min(precision, most)
+        return f"{value:{digits + width}.{digits}e}"
+    return f"{value:.{min(max(precision, 0), 3)}f}"
+
+
+def _fixed(value: float, precision: int) -> str:
+    """Write a number out with a fixed number of digits; halves are rounded up, not to even."""
+    sign, value = (
+        ("-", -value) if value < 0 else ("", value + 0.0)
+    )  # adding 0 takes the sign off -0.0
+    whole = int(value)
+    fraction = (int((value - whole) * 10 ** (precision + 1)) + 5) // 10
+    if fraction >= 10**precision:
+        whole, fraction = whole + 1, fraction - 10**precision
+    return f"{sign}{whole}.{fraction:0{precision}}" if precision else f"{sign}{whole}"
+
+
+_INTEGER = re.compile(r"\s*([+-]?)(0[xX][0-9a-fA-F]+|[0-9]+)")
+_REAL = re.compile(
+    r"\s*([+-]?)(?:(0[xX][0-9a-fA-F]+)|((?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)|(inf|nan))",
+    re.IGNORECASE,
+)
 
 
 def number_from_text(text: str | bytes, target: ChannelType) -> float | int:
-    """Read a number.
+    """Read the number at the beginning of a text; units may follow.
+
+    Parameters
+    ----------
+    text : str or bytes
+    target : ChannelType
+        A numeric type. Whole numbers may be hexadecimal (``0x10``) and octal (``010``).
 
     Raises
     ------
     CaprotoConversionError
-        If `text` is not a number.
+        If there is none, or the type cannot hold it.
     """
     if isinstance(text, bytes):
         text = text.decode("latin-1")
-    stripped = text.strip()
-    try:
-        if target in _FLOATS:
-            return float(int(stripped, 16)) if stripped[:2].lower() == "0x" else float(stripped)
-        try:
-            return int(stripped, 0)
-        except ValueError:
-            return _whole(float(stripped))
-    except ValueError:
-        raise CaprotoConversionError(f"the text {text!r} is not a number") from None
+    number = _real_from(text) if target in _FLOATS else _integer_from(text)
+    if number is None:
+        raise CaprotoConversionError(f"the text {text!r} does not begin with a number")
+    if target is ChannelType.DOUBLE:
+        in_range = not math.isinf(number) or "inf" in text.lower()
+    elif target is ChannelType.FLOAT:
+        in_range = abs(number) <= _FLT_MAX or "inf" in text.lower() or math.isnan(number)
+    else:
+        bits, signed = _INT_BITS[target]
+        top = 1 << (bits - signed)
+        in_range = -top <= number < top
+    if not in_range:
+        raise CaprotoConversionError(f"{text!r} is beyond what {target.name} can hold")
+    return number_as(number, target)
+
+
+def _integer_from(text: str) -> int | None:
+    """Read a whole number as the C function strtol does; None if there is none."""
+    match = _INTEGER.match(text)
+    if match is None:
+        return None
+    sign, digits = match.groups()
+    if digits[:2] in ("0x", "0X"):
+        number = int(digits, 16)
+    elif digits[0] == "0":
+        octal = re.match("[0-7]+", digits)
+        number = int(octal[0], 8) if octal else 0
+    else:
+        number = int(digits)
+    return -number if sign == "-" else number
+
+
+def _real_from(text: str) -> float | None:
+    """Read a number as the C function strtod does; None if there is none."""
+    match = _REAL.match(text)
+    if match is None:
+        return None
+    sign, hexadecimal, decimal, word = match.groups()
+    number = float(int(hexadecimal, 16)) if hexadecimal else float(decimal or word)
+    return -number if sign == "-" else number
 
 
 def _whole(value: float) -> int:
@@ -96,7 +156,8 @@ def _single(value: float) -> float:
     if value == 0 or not math.isfinite(value):
         return value
     size = min(max(abs(value), _FLT_MIN), _FLT_MAX)
-    return math.copysign(size, value)
+    rounded: float = _SINGLE.unpack(_SINGLE.pack(math.copysign(size, value)))[0]
+    return rounded
 
 
 def number_as(value: Any, target: ChannelType) -> float | int:
@@ -119,11 +180,5 @@ def numbers_as(values: Any, target: ChannelType) -> Any:
 
 
 def numbers_from_text(texts: Iterable[str | bytes], target: ChannelType) -> list[Any]:
-    """Read numbers, each within the range of the type.
-
-    Raises
-    ------
-    CaprotoConversionError
-        If a text is not a number.
-    """
-    return [number_as(number_from_text(text, target), target) for text in texts]
+    """Read several numbers; as `number_from_text`."""
+    return [number_from_text(text, target) for text in texts]

@@ -11,7 +11,7 @@ from ..._errors import CaprotoConversionError, CaprotoValueError
 from ..._protocol.dbr import DbrMetadata
 from ..._protocol.enums import ChannelType
 from .channel import ChannelData
-from .conversion import as_elements, number_as, numbers_as
+from .conversion import as_elements, number_as, number_from_text, numbers_as
 
 __all__ = ["ChannelEnum", "EnumLabel"]
 
@@ -102,8 +102,12 @@ class ChannelEnum(ChannelData):
         if text in self._enum_strings:
             return self._enum_strings.index(text)
         # As rsrv does: what is no label may still be the number of a state.
-        if text.isascii() and text.isdigit() and int(text) < len(self._enum_strings):
-            return int(text)
+        try:
+            number = number_from_text(text, ChannelType.ENUM)
+        except CaprotoConversionError:
+            number = len(self._enum_strings)
+        if number < len(self._enum_strings):
+            return int(number)
         raise CaprotoConversionError(
             f"{text!r} is not one of the states {', '.join(map(repr, self._enum_strings))}"
         )

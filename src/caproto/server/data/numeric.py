@@ -230,7 +230,9 @@ class ChannelNumeric(ChannelData):
         elements = as_elements(value)
         if native is ChannelType.STRING:
             return [self.text_of(element) for element in elements]
-        return elements if native is self.data_type else numbers_as(elements, native)
+        if native is self.data_type:
+            return elements
+        return numbers_as(numbers_as(elements, self.data_type), native)
 
     def text_of(self, value: Any) -> str:
         """Write a number out."""
@@ -242,6 +244,8 @@ class ChannelNumeric(ChannelData):
             return data if native is self.data_type else number_as(data, self.data_type)
         elements = as_elements(data)[: self._max_length]
         if native is ChannelType.STRING:
+            if self._max_length == 1 and len(elements) and not elements[0]:
+                return 0  # as on a C IOC; in an array an empty text is refused
             return numbers_from_text(elements, self.data_type)
         return numbers_as(elements, self.data_type)
 

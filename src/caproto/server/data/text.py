@@ -9,12 +9,14 @@ from ..._errors import CaprotoValueError
 from ..._protocol.arrays import decode_string
 from ..._protocol.enums import ChannelType
 from .channel import ChannelData
-from .conversion import as_elements, numbers_as, numbers_from_text
+from .conversion import as_elements, numbers_as, numbers_from_text, text_from_number
 from .numeric import ChannelNumeric
 
 __all__ = ["ChannelByte", "ChannelChar", "ChannelString"]
 
 _LONGEST = MAX_STRING_SIZE - 1
+_PRECISION = 6
+"""Digits after the point when a number becomes text; what the C IOC takes for records without PREC."""
 
 
 def _encoded(text: Any, encoding: str) -> bytes:
@@ -73,7 +75,9 @@ class ChannelString(ChannelData):
                 else element
                 for element in elements
             ]
-        return [str(element) for element in elements]
+        if native in (ChannelType.FLOAT, ChannelType.DOUBLE):
+            return [text_from_number(float(element), _PRECISION) for element in elements]
+        return [str(int(element)) for element in elements]
 
 
 class ChannelChar(ChannelData):
@@ -193,7 +197,7 @@ class ChannelByte(ChannelNumeric):
     def preprocess_value(self, value: Any) -> Any:
         """Bring bytes or numbers into the form of `bytes`."""
         try:
-            if isinstance(value, int) or hasattr(value, "__index__"):
+            if not hasattr(value, "__len__"):
                 raw = bytes([value])
             elif isinstance(value, str):
                 raise TypeError

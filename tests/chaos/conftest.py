@@ -1,0 +1,70 @@
+"""A real C IOC behind a network that fails, and clients that lose patience early."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from tests.support import CIoc, free_port, use_loopback
+
+DATABASE = Path(__file__).with_name("chaos.db")
+RAMPS = {"CH:array": 10_000, "CH:image": 1_000_000}
+
+
+def start_ioc(folder: Path, port: int | None = None, place: str = "here") -> CIoc:
+    """Return a started IOC with the database of the chaos tests."""
+    ioc = CIoc(DATABASE, folder=folder, macros={"PLACE": place}, ramps=RAMPS, port=port)
+    ioc.start()
+    return ioc
+
+
+@pytest.fixture(scope="session")
+def shared_ioc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CIoc]:
+    """The IOC of the tests that only mistreat the network."""
+    ioc = start_ioc(tmp_path_factory.mktemp("chaos_ioc"))
+    yield ioc
+    ioc.stop()
+
+
+class StartIoc(Protocol):
+    """Signature of the ``private_ioc`` fixture."""
+
+    def __call__(self, port: int | None = None, place: str = "here") -> CIoc: ...
+
+
+@pytest.fixture
+def private_ioc(tmp_path: Path) -> Iterator[StartIoc]:
+    """Start IOCs that the test may freeze and kill: ``private_ioc(port, place)``."""
+    started: list[CIoc] = []
+
+    def start(port: int | None = None, place: str = "here") -> CIoc:
+        ioc = start_ioc(tmp_path, port, place)
+        started.append(ioc)
+        return ioc
+
+    yield start
+    for ioc in started:
+        ioc.stop()
+
+
+class Impatience:
+    """Sets what clients made from now on find in the environment."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        use_loopback(monkeypatch, [free_port()], free_port())
+        monkeypatch.setenv("EPICS_CA_CONN_TMO", "0.3")
+        monkeypatch.setenv("CAPROTO_RESPONSIVENESS_TIMEOUT_SEC", "0.3")
+
+    def search_at(self, *ports: int) -> None:
+        """Let clients search at these UDP ports of loopback."""
+        os.environ["EPICS_CA_ADDR_LIST"] = " ".join(f"127.0.0.1:{port}" for port in ports)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> Impatience:
+    """Clients that send an echo after 0.3 s of silence and wait 0.3 s for the answer."""
+    return Impatience(monkeypatch)
