@@ -26,7 +26,7 @@ from ..conftest import Loopback
 from .conftest import StartIoc
 from .reprs import NORMAL
 from .scripted_server import ScriptedServer
-from .sent_messages import WRITE, WRITE_NOTIFY, SentMessage, SentMessages
+from .sent_messages import READ_NOTIFY, WRITE, WRITE_NOTIFY, SentMessage, SentMessages
 from .waiting import Recorder, States, until
 
 
@@ -94,8 +94,8 @@ async def test_promise_26_write_without_waiting_returns_none(ioc: Ioc) -> None:
         with pytest.raises(StopIteration) as returned:
             writing.send(None)  # it does not even let the loop turn
         assert returned.value.value is None
-        assert sent.commands == [WRITE]
         assert await value_of(dt) == 1.0
+        assert sent.commands == [WRITE, READ_NOTIFY]
 
 
 async def test_promise_27_callback_of_a_write(ioc: Ioc) -> None:

@@ -19,6 +19,7 @@ from caproto import (
     SERVER,
     AccessRights,
     AccessRightsResponse,
+    AddressFilter,
     CaprotoRuntimeError,
     CaprotoTypeError,
     CaprotoValueError,
@@ -41,6 +42,7 @@ from caproto import (
     ReadNotifyRequest,
     ReadNotifyResponse,
     RemoteProtocolError,
+    RoleFilter,
     SearchRequest,
     SearchResponse,
     ServerChannel,
@@ -54,15 +56,18 @@ from caproto import (
 
 from .pair import CircuitPair
 
-pytestmark = pytest.mark.parametrize("chunk", [1, 7, 1 << 20])
+
+@pytest.fixture(params=[1, 7, 1 << 20], ids="{} bytes at a time".format)
+def fresh_pair(request: pytest.FixtureRequest) -> CircuitPair:
+    return CircuitPair(request.param)
 
 
 @pytest.fixture
-def pair(chunk: int) -> CircuitPair:
-    return CircuitPair(chunk).handshake()
+def pair(fresh_pair: CircuitPair) -> CircuitPair:
+    return fresh_pair.handshake()
 
 
-def test_fresh_circuit(chunk: int) -> None:
+def test_fresh_circuit() -> None:
     circuit = VirtualCircuit(CLIENT, ("127.0.0.1", 5064), 3)
     assert circuit.states == {CLIENT: SEND_VERSION_REQUEST, SERVER: IDLE}
     assert (circuit.host, circuit.port, circuit.priority) == ("127.0.0.1", 5064, 3)
@@ -74,8 +79,8 @@ def test_fresh_circuit(chunk: int) -> None:
     )
 
 
-def test_handshake_tells_version_and_priority(chunk: int) -> None:
-    pair = CircuitPair(chunk)
+def test_handshake_tells_version_and_priority(fresh_pair: CircuitPair) -> None:
+    pair = fresh_pair
     with pytest.raises(CaprotoRuntimeError, match="no VersionRequest has come"):
         pair.server.key  # noqa: B018
     pair.to_server(VersionRequest(7, 11))
@@ -87,15 +92,15 @@ def test_handshake_tells_version_and_priority(chunk: int) -> None:
     assert pair.client.states == {CLIENT: CONNECTED, SERVER: CONNECTED}
 
 
-def test_newer_peer_is_spoken_to_in_our_version(chunk: int) -> None:
-    pair = CircuitPair(chunk)
+def test_newer_peer_is_spoken_to_in_our_version(fresh_pair: CircuitPair) -> None:
+    pair = fresh_pair
     pair.to_server(VersionRequest(0, 13))
     pair.to_client(VersionResponse(14))
     assert pair.client.protocol_version == 13
 
 
-def test_server_that_tells_its_version_unprompted(chunk: int) -> None:
-    pair = CircuitPair(chunk)
+def test_server_that_tells_its_version_unprompted(fresh_pair: CircuitPair) -> None:
+    pair = fresh_pair
     pair.to_client(VersionResponse(13))
     assert pair.client.states == {CLIENT: SEND_VERSION_REQUEST, SERVER: CONNECTED}
     pair.to_server(VersionRequest(0, 13))
@@ -263,8 +268,8 @@ def test_responses_on_their_way_when_a_channel_is_cleared(pair: CircuitPair) -> 
 # --- misuse, ours and theirs ------------------------------------------------------------------------
 
 
-def test_sending_before_the_version(chunk: int) -> None:
-    pair = CircuitPair(chunk)
+def test_sending_before_the_version(fresh_pair: CircuitPair) -> None:
+    pair = fresh_pair
     with pytest.raises(LocalProtocolError, match="EchoRequest is not allowed while the client is"):
         pair.client.send(EchoRequest())
     pair.server.recv(bytes(EchoRequest()))
@@ -315,7 +320,7 @@ def test_error_about_a_channel_names_it(pair: CircuitPair) -> None:
     assert remote.value.pv_name == "some:pv"
 
 
-def test_priority_that_a_client_must_not_have(chunk: int) -> None:
+def test_priority_that_a_client_must_not_have() -> None:
     server = VirtualCircuit(SERVER, ("127.0.0.1", 40000), None)
     command = VersionRequest.from_wire((0, 0, 100, 13, 0, 0))
     with pytest.raises(RemoteProtocolError, match="priority 100 is above 99"):
@@ -347,7 +352,7 @@ def test_disconnection(pair: CircuitPair) -> None:
     assert list(pair.client.recv(b"", b"")[0]) == [DISCONNECTED]
 
 
-def test_engine_sets_the_states_directly(chunk: int) -> None:
+def test_engine_sets_the_states_directly() -> None:
     circuit = VirtualCircuit(CLIENT, ("127.0.0.1", 5064), 0)
     circuit.connected()
     channel = ClientChannel("some:pv", circuit)
@@ -358,7 +363,7 @@ def test_engine_sets_the_states_directly(chunk: int) -> None:
     assert channel.states == {CLIENT: CLOSED, SERVER: CLOSED}
 
 
-def test_arguments_of_a_circuit(chunk: int) -> None:
+def test_arguments_of_a_circuit() -> None:
     address = ("127.0.0.1", 5064)
     with pytest.raises(CaprotoTypeError, match="our_role must be CLIENT or SERVER"):
         VirtualCircuit("client", address, 0)  # type: ignore[arg-type]
@@ -371,9 +376,7 @@ def test_arguments_of_a_circuit(chunk: int) -> None:
         circuit.priority = 2
 
 
-def test_messages_are_logged_with_what_they_are_about(
-    chunk: int, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_messages_are_logged_with_what_they_are_about(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "caproto")
     pair = CircuitPair()
     pair.client.our_address = ("127.0.0.1", 40000)
@@ -387,7 +390,9 @@ def test_messages_are_logged_with_what_they_are_about(
     assert vars(sent)["bytesize"] == 16
     assert vars(received)["direction"] == "<<<---"
     assert vars(received)["counter"] == (1, 1)
-    assert vars(received)["role"] == "Role.SERVER"
+    assert RoleFilter(CLIENT, exclusive=True).filter(sent)
+    assert not RoleFilter(CLIENT, exclusive=True).filter(received)
+    assert AddressFilter("127.0.0.1:5064", exclusive=True).filter(sent)
 
 
 def test_server_makes_its_channels(pair: CircuitPair) -> None:

@@ -120,9 +120,30 @@ def owner_of_udp_port(port: int) -> int | None:
     return None
 
 
+def spawned_repeaters(port: int) -> set[int]:
+    """Return the ids of the processes of our repeater for a port, whether they have it or not yet."""
+    found = set()
+    for process in Path("/proc").iterdir():
+        try:
+            command = (process / "cmdline").read_bytes()
+            environ = (process / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        # One that is just starting is still the shell, with the command among its arguments.
+        if (
+            b"caproto.commandline.repeater" in command
+            and f"EPICS_CA_REPEATER_PORT={port}".encode() in environ
+        ):
+            found.add(int(process.name))
+    return found
+
+
 def end(pid: int) -> None:
     """End a process that is not a child of ours, and wait until it is gone."""
-    os.kill(pid, signal.SIGTERM)
+    try:
+        os.kill(pid, signal.SIGTERM)
+    except ProcessLookupError:
+        return
     wait_until(lambda: not is_running(pid), f"process {pid} ends")
 
 

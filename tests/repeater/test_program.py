@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from caproto._addresses import Address
 from caproto._errors import CaprotoNetworkError, RepeaterAlreadyRunning
 from caproto._protocol.enums import Command
 from caproto._protocol.header import HEADER
@@ -256,6 +258,33 @@ def test_a_port_that_is_not_for_us_ends_the_command_with_an_error(
     monkeypatch.setattr(signal, "signal", lambda number, handler: None)
     assert main(["--quiet"]) == 1
     assert "Permission denied" in capsys.readouterr().out
+
+
+def test_it_goes_on_when_the_system_has_no_more_file_descriptors(
+    loopback: Loopback, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", "caproto.repeater")
+    emfile = OSError(errno.EMFILE, "Too many open files")
+    outcomes = iter([emfile, emfile, KeyboardInterrupt()])
+
+    def fail(self: object, *_: object) -> None:
+        raise next(outcomes)
+
+    with repeater.check_for_running_repeater(("127.0.0.1", loopback.repeater_port)) as sock:
+        shell = repeater._Shell(sock)
+        with Client(loopback.repeater_port) as client, monkeypatch.context() as patch:
+            client.send(REGISTER)
+            client.send(REGISTER)
+            client.send(REGISTER)
+            # first where an answer is sent, then where a datagram is judged
+            patch.setattr(repeater._Shell, "_client_socket", fail)
+            shell._receive(REGISTER, Address(*client.sock.getsockname()))
+            assert "Sending to client" in caplog.text
+            patch.setattr(repeater._Shell, "_receive", fail)
+            with pytest.raises(KeyboardInterrupt):
+                shell.serve()
+            assert "A datagram is lost: [Errno 24]" in caplog.text
+        shell.close()
 
 
 def test_ports_that_nobody_has_any_more_are_found() -> None:

@@ -221,7 +221,7 @@ class Broadcaster:
     ) -> None:
         if not self.log.isEnabledFor(logging.DEBUG):
             return
-        tags: dict[str, Any] = {"direction": direction, "role": repr(self.our_role)}
+        tags: dict[str, Any] = {"direction": direction, "role": self.our_role}
         if address is not None:
             tags["their_address"] = address
         for command in commands:

@@ -225,10 +225,12 @@ class ClientChannel(BaseChannel):
                 # The NUL is left out if it alone does not fit.
                 return data if len(data) == self.native_data_count else data + b"\0"
         elif native is _STRING:
-            if isinstance(data, str):
-                return self._encoded(data)
+            if getattr(getattr(data, "dtype", None), "kind", "") == "U":
+                data = data.tolist()
             if isinstance(data, list | tuple):
                 return [self._encoded(item) if isinstance(item, str) else item for item in data]
+            if isinstance(data, str):
+                return self._encoded(data)
         return data
 
     def _encoded(self, text: str) -> bytes:

@@ -214,7 +214,7 @@ class VirtualCircuit:
     @property
     def log_tags(self) -> dict[str, Any]:
         """What log records about this circuit carry."""
-        tags: dict[str, Any] = {"their_address": self.address, "role": repr(self.our_role)}
+        tags: dict[str, Any] = {"their_address": self.address, "role": self.our_role}
         if self.our_address is not None:
             tags["our_address"] = self.our_address
         return tags

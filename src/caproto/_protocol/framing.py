@@ -7,6 +7,8 @@ from typing import TypeAlias
 
 from .._errors import RemoteProtocolError
 from .arrays import Buffer
+from .dbr import ELEMENT_SIZES, METADATA_SIZES, NATIVE_TYPES
+from .enums import Command
 from .header import EXTENDED, EXTENDED_SIZES, HEADER, Head
 
 __all__ = ["COMMANDS", "LARGE", "Handler", "MessageStream", "walk_datagram"]
@@ -17,6 +19,19 @@ COMMANDS = 28
 """Command numbers run from 0 to 27."""
 LARGE = 65536
 """Payloads from here on are received into a buffer of their own."""
+_ROOM = 1 << 24
+"""What is set aside at once for a large payload; a peer that announces more has to send it first."""
+_SLACK = 4096
+"""Bytes of padding that a large payload may have; 7 would do if all servers were exact."""
+_WITH_VALUES = frozenset(
+    (
+        Command.EVENT_ADD,
+        Command.READ,
+        Command.READ_NOTIFY,
+        Command.WRITE,
+        Command.WRITE_NOTIFY,
+    )
+)
 _HEADER_SIZE = HEADER.size
 _EXTENDED_SIZE = EXTENDED.size
 
@@ -116,16 +131,22 @@ class MessageStream:
             raise RemoteProtocolError(
                 f"the peer sent {head[1]} bytes of payload with command {head[0]}: not a multiple of 8"
             )
+        if head[1] > self.max_payload:
+            raise RemoteProtocolError(
+                f"the peer announces {head[1]} bytes of payload; {self.max_payload} are allowed"
+            )
         raise RemoteProtocolError(
-            f"the peer announces {head[1]} bytes of payload; {self.max_payload} are allowed"
+            f"the peer announces {head[1]} bytes of payload with command {head[0]}, more than {head[3]} elements of "
+            f"type {head[2]} take"
         )
 
     def _begin_large(self, head: Head, beginning: bytes) -> bool:
         """Make a buffer for a large payload of which only the beginning is here."""
         size = head[1]
-        if size > self.max_payload or size & 7 or head[0] >= COMMANDS:
+        # A damaged header would otherwise swallow the circuit for as long as it takes to receive up to 4 GB.
+        if size > self.max_payload or size & 7 or size > _largest_payload(head):
             self._refuse(head)
-        self._large = bytearray(size)
+        self._large = bytearray(max(len(beginning), min(size, _ROOM)))
         self._large[: len(beginning)] = beginning
         self._large_head = head
         self._filled = len(beginning)
@@ -133,18 +154,20 @@ class MessageStream:
 
     def _feed_large(self, data: bytes) -> bytes:
         """Put `data` into the large buffer, and return what is left over."""
-        room = self.large_room()
-        taken = min(len(room), len(data))
-        room[:taken] = memoryview(data)[:taken]
-        room.release()
-        self.large_received(taken)
-        return data[taken:]
+        while data and self._large is not None:
+            room = self.large_room()
+            taken = min(len(room), len(data))
+            room[:taken] = memoryview(data)[:taken]
+            room.release()
+            self.large_received(taken)
+            data = data[taken:]
+        return data
 
     @property
     def bytes_needed(self) -> int:
         """How many bytes are missing until the next message, as far as its header tells."""
         if self._large is not None:
-            return len(self._large) - self._filled
+            return int(self._large_head[1]) - self._filled
         tail = self._tail
         held = len(tail)
         if held < _HEADER_SIZE:
@@ -166,20 +189,32 @@ class MessageStream:
 
         A shell that can receives straight into it, and tells by `large_received`.
         """
-        if self._large is None:
+        large = self._large
+        if large is None:
             return memoryview(b"")
-        return memoryview(self._large)[self._filled :]
+        if self._filled == len(large):  # all that was set aside, and more is announced
+            large += bytes(min(len(large), self._large_head[1] - len(large)))
+        return memoryview(large)[self._filled :]
 
     def large_received(self, nbytes: int) -> bool:
         """Count `nbytes` more of the large payload; hand it over and return True when it is complete."""
         large = self._large
         self._filled += nbytes
-        if large is None or self._filled < len(large):
+        if large is None or self._filled < self._large_head[1]:
             return False
         self._large = None
         self.messages += 1
         self._handlers[self._large_head[0]](self._large_head, large)
         return True
+
+
+def _largest_payload(head: Head) -> int:
+    """Return how long the payload of a message with that header can be."""
+    command, data_type, data_count = head[0], head[2], head[3]
+    if command not in _WITH_VALUES or data_type >= len(METADATA_SIZES):
+        return LARGE - 1
+    elements = data_count * ELEMENT_SIZES[NATIVE_TYPES[data_type]]
+    return METADATA_SIZES[data_type] + elements + _SLACK
 
 
 def walk_datagram(data: bytes) -> Iterator[tuple[Head, bytes]]:

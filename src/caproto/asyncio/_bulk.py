@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from .._errors import CaprotoError
@@ -11,6 +13,7 @@ from .._protocol.enums import Command
 from ..client.bulk import BulkCall, send_bulk
 from ..client.pv import PVState
 from ._connections import wait_for_all
+from ._slots import MOST_CONFIRMED_WRITES, WriteSlots
 
 if TYPE_CHECKING:
     from ._context import Context
@@ -40,8 +43,33 @@ async def bulk_write(
     def body(pv: PV, value: Any) -> Any:
         return pv.encode(value, None, None)
 
-    results = await _bulk(context, Command.WRITE_NOTIFY, list(values.items()), body, timeout)
+    items = list(values.items())
+    deadline = float("inf") if timeout is None else context._loop.time() + timeout
+    results: list[Any] = []
+    for start in range(0, len(items), MOST_CONFIRMED_WRITES):
+        part = items[start : start + MOST_CONFIRMED_WRITES]
+        left = None if timeout is None else max(0.0, deadline - context._loop.time())
+        async with _slots_for(part, deadline):
+            results += await _bulk(context, Command.WRITE_NOTIFY, part, body, left)
     return dict(zip(values, results, strict=True))
+
+
+@asynccontextmanager
+async def _slots_for(items: Sequence[tuple[PV, Any]], deadline: float) -> AsyncIterator[None]:
+    """Hold as many slots of each circuit as it is to get writes; what is late is told by the writes themselves."""
+    held: list[tuple[WriteSlots, int]] = []
+    counts = Counter(pv.circuit_manager for pv, _ in items if pv.circuit_manager is not None)
+    try:
+        for manager, count in counts.items():
+            try:
+                await manager.write_slots.acquire(count, deadline)
+            except TimeoutError:
+                break
+            held.append((manager.write_slots, count))
+        yield
+    finally:
+        for slots, count in held:
+            slots.release(count)
 
 
 async def _bulk(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .._protocol.circuit import VirtualCircuit
 from .._protocol.messages import Message
 from ..client.circuit import Circuit
+from ._slots import WriteSlots
 
 if TYPE_CHECKING:
     from ._context import Context
@@ -36,12 +37,13 @@ class VirtualCircuitManager:
         self.context = context
         self.timeout = timeout
         self.core = circuit
+        self._loop = context._loop
         self._transport: asyncio.Transport | None = None
         self._plain = _PlainReceiver(self)
         self._large = _LargeReceiver(self)
+        self.write_slots = WriteSlots(self._loop)
         self.paused = False
         self._drained: asyncio.Future[None] | None = None
-        self._loop = context._loop
         self._closed: asyncio.Future[None] = self._loop.create_future()
         self._task = self._loop.create_task(self._connect())
 

@@ -15,11 +15,12 @@ from .._protocol.header import pack_head
 from .._protocol.messages import ReadNotifyResponse, ReadResponse, WriteNotifyResponse
 from .._protocol.status import CAStatus
 from ..client.pv import DataType, PVCore, PVState
-from ..client.requests import Request, Wait
+from ..client.requests import Request, Wait, reply_timeout
 from ._callbacks import CallbackHandler, WorkerPool, is_coroutine_callback, log_failure
 from ._circuit import VirtualCircuitManager
 from ._defaults import PV_DEFAULT_TIMEOUT, Default, Timeout
 from ._html import fields_table
+from ._slots import WriteSlots
 from ._subscription import Subscription
 
 if TYPE_CHECKING:
@@ -469,13 +470,9 @@ class PV(PVCore):
         if self.state is not _CONNECTED:
             await self._connect(timeout, deadline)
         wire_type, count, payload = self.encode(data, data_type, data_count)
-        circuit = self.circuit
-        assert circuit is not None
-        manager: VirtualCircuitManager = circuit.manager
         if not notify:
             self._write_unconfirmed(wire_type, count, payload)
-            if manager.paused:
-                await manager.drain()
+            await self._let_drain()
             return None
         waiter: asyncio.Future[Any] | None = loop.create_future() if wait else None
         request = Request(
@@ -489,16 +486,58 @@ class PV(PVCore):
             deadline if wait else _NEVER,
             timeout,
         )
-        circuit.issue(request)
+        slots: WriteSlots = self.circuit.manager.write_slots  # type: ignore[union-attr]
+        if slots.crowded:
+            slots = await self._wait_for_slot(request)
+        else:
+            slots.free -= 1
+        circuit = self.circuit
         if waiter is None:
-            if manager.paused:
-                await manager.drain()
+            request.callback = self._releasing(callback, slots)
+            circuit.issue(request)  # type: ignore[union-attr]
+            await self._let_drain()
             return None
+        circuit.issue(request)  # type: ignore[union-attr]
         try:
             return await waiter  # type: ignore[no-any-return]
         except asyncio.CancelledError:
             self.engine.forget(request)
             raise
+        finally:
+            slots.release()
+
+    async def _wait_for_slot(self, request: Request) -> WriteSlots:
+        """Wait until the circuit, which may change meanwhile, can take one more confirmed write."""
+        while True:
+            circuit = self.circuit
+            assert circuit is not None
+            slots: WriteSlots = circuit.manager.write_slots
+            try:
+                await slots.acquire(1, request.deadline)
+            except TimeoutError:
+                raise reply_timeout(request, self.context._loop.time()) from None
+            if self.circuit is circuit and self.state is _CONNECTED:
+                return slots
+            slots.release()
+            await self._connect(request.timeout, request.deadline)
+
+    def _releasing(
+        self, callback: Callable[[Any], Any] | None, slots: WriteSlots
+    ) -> Callable[[Any], Any]:
+        """Return a callback that gives the slot back first; it is called on the loop."""
+
+        def release_and_call(response: Any) -> None:
+            slots.release()
+            if callback is not None:
+                run_reply_callback(self, callback, response)
+
+        return OnLoop(release_and_call)
+
+    async def _let_drain(self) -> None:
+        """Wait while the socket takes no more."""
+        manager = self.circuit_manager
+        if manager is not None and manager.paused:
+            await manager.drain()
 
     def _write_unconfirmed(self, wire_type: int, count: int, payload: Any) -> None:
         """Send a write that nobody answers."""
@@ -602,8 +641,23 @@ class PV(PVCore):
         return self.context.broadcaster.time_since_last_heard()[self.circuit.address]
 
 
+class OnLoop:
+    """A callback of the library itself, which is called at once, on the loop."""
+
+    __slots__ = ("call",)
+
+    def __init__(self, call: Callable[[Any], Any]) -> None:
+        self.call = call
+
+    def __call__(self, response: Any) -> None:
+        self.call(response)
+
+
 def run_reply_callback(pv: PV, callback: Callable[[Any], Any], message: Any) -> None:
     """Hand a reply to the callback of a read or a write, where such callbacks run."""
+    if isinstance(callback, OnLoop):
+        callback(message)
+        return
     if is_coroutine_callback(callback):
 
         async def run() -> None:

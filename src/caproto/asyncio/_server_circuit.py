@@ -67,6 +67,11 @@ class VirtualCircuit:
         self.circuit.close()
         self._transport.close()
 
+    def abort(self) -> None:
+        """Close the connection at once, whatever still waits to be sent."""
+        self.circuit.close()
+        self._transport.abort()
+
 
 class CircuitProtocol(asyncio.Protocol):
     """Connects the transport of one client with its circuit.

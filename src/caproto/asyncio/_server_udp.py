@@ -100,7 +100,7 @@ class BeaconSender:
         self._failures: dict[Address, str] = {}
         self._timer: asyncio.TimerHandle | None = None
         self.sockets: dict[Address, socket.socket] = {}
-        """Connected, so that the system names our address, and tells when nobody listens."""
+        """One for each destination."""
         for address in destinations:
             sock = bcast_socket()
             sock.setblocking(False)

@@ -181,7 +181,7 @@ class Subscription(SubscriptionCore):
             f"The callback {func!r} takes one argument; since caproto 0.5.0 a callback of a subscription takes two, "
             "(sub, response). The old form will not be supported for ever.",
             DeprecationWarning,
-            stacklevel=4,
+            stacklevel=3,
         )
         return _old_signature(reference)
 

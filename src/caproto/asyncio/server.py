@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from .._addresses import Address
 from .._env import ServerSettings
-from .._net import beacon_destinations
+from .._net import beacon_destinations, resolve_all
 from .._sockets import tcp_listeners, udp_listeners
 from ..server._engine.beacons import BeaconSchedule
 from ..server._engine.circuit import Limits, ServerCircuit
@@ -37,6 +38,7 @@ __all__ = [
 logger = logging.getLogger("caproto.ctx")
 
 Event = AsyncioEvent
+_CLOSING_TURNS = 10
 
 
 class ServerExit(Exception):
@@ -90,6 +92,7 @@ class Context:
         self.request_tasks: set[asyncio.Task[None]] = set()
         self.names = Names(pvdb)
         self.limits = Limits(
+            max_payload=self.environ.max_array_bytes or Limits().max_payload,
             max_channels=self.environ.max_channels,
             max_subscriptions=self.environ.max_subs_per_channel,
         )
@@ -140,7 +143,12 @@ class Context:
         settings = self.environ
         self.port, listeners = tcp_listeners(self.interfaces, self.ca_server_port)
         self.responder = SearchResponder(
-            lambda name: self.names.find(name) is not None, self.port, settings.ignore_addr_list
+            lambda name: self.names.find(name) is not None,
+            self.port,
+            [
+                address.host
+                for address in resolve_all(Address(host, 0) for host in settings.ignore_addr_list)
+            ],
         )
         self.tcp_sockets = dict(zip(self.interfaces, listeners, strict=True))
         closers.extend(sock.close for sock in listeners)
@@ -188,11 +196,14 @@ class Context:
                     self.log.exception("The shutdown hook of %s failed", name)
         await self._end_tasks(self.request_tasks)
         for client in list(self.circuits):
-            client.close()
+            client.abort()
         self.tcp_sockets.clear()
         self.udp_socks.clear()
         self.beacon_socks.clear()
-        await asyncio.sleep(0)  # lets the transports call connection_lost
+        for _ in range(_CLOSING_TURNS):  # in which the transports call connection_lost
+            await asyncio.sleep(0)
+            if not self.circuits:
+                break
 
     @staticmethod
     async def _end_tasks(tasks: set[asyncio.Task[None]]) -> None:

@@ -19,8 +19,11 @@ class Liveness:
     """Judges a circuit by what has been heard from its server.
 
     Silence for `patience` seconds asks for an echo; `answer_time` more seconds without a byte mean that the server is
-    dead. A circuit is never judged by the clock alone: however late a check comes (a blocked loop, a sleeping laptop),
-    the server first gets its echo and its time to answer.
+    dead. Other bytes instead of the echo give the server time, `patience` more seconds of silence, but do not stand
+    for it: after a damaged header what comes is taken for the rest of a message, and the echo with it.
+
+    A circuit is never judged by the clock alone: however late a check comes (a blocked loop, a sleeping laptop), the
+    server first gets its echo and its time to answer.
 
     Parameters
     ----------
@@ -32,6 +35,7 @@ class Liveness:
     """
 
     __slots__ = (
+        "_judged_from",
         "answer_time",
         "echo_sent",
         "last_bytes",
@@ -49,6 +53,7 @@ class Liveness:
         self.trusts_beacons = True
         self.echo_sent: float | None = None
         self.round_trip: float | None = None
+        self._judged_from = now
 
     def answered(self, now: float) -> None:
         """Note that an echo came back."""
@@ -65,24 +70,32 @@ class Liveness:
         busy : bool
             Whether the server owes a reply that it should have given at once; then patience is short.
         """
-        sent = self.echo_sent
-        if sent is not None:
-            if self.last_bytes >= sent:
-                self.echo_sent = None
-            elif now >= sent + self.answer_time:
-                return Verdict.DEAD
-            else:
+        if self.echo_sent is not None:
+            late = now - self.deadline(busy)
+            if late < 0:
                 return Verdict.WAIT
+            if late <= self.answer_time:
+                return Verdict.DEAD
+            self._judged_from = (
+                now  # nobody has looked at the socket for long: the answer may wait there
+            )
+            return Verdict.WAIT
         if now < self._limit(busy):
             return Verdict.WAIT
-        self.echo_sent = now
+        self.echo_sent = self._judged_from = now
         return Verdict.ECHO
 
     def deadline(self, busy: bool) -> float:
         """Return when to check next."""
-        if self.echo_sent is not None and self.last_bytes < self.echo_sent:
-            return self.echo_sent + self.answer_time
-        return self._limit(busy)
+        sent = self.echo_sent
+        if sent is None:
+            return self._limit(busy)
+        answered_by = max(sent, self._judged_from) + self.answer_time
+        return (
+            answered_by
+            if self.last_bytes < sent
+            else max(answered_by, self.last_bytes + self.patience)
+        )
 
     def _limit(self, busy: bool) -> float:
         if busy:

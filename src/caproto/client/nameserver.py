@@ -73,6 +73,7 @@ class NameServer:
         handlers: list[Handler] = [self._ignore] * COMMANDS
         handlers[Command.VERSION] = self._on_version
         handlers[Command.SEARCH] = self._on_reply
+        handlers[Command.ECHO] = self._on_echo
         self._stream = MessageStream(handlers, _MAX_PAYLOAD)
         self._health = Liveness(now, self._patience, self._answer_time)
         write(bytes(VersionRequest(0, DEFAULT_PROTOCOL_VERSION)))
@@ -119,7 +120,11 @@ class NameServer:
         return float("inf") if self.connecting or not self._search.pending else self._retry_at
 
     def _ignore(self, head: Head, payload: Buffer) -> None:
-        """NOT_FOUND, the echo and the rest ask for nothing."""
+        """NOT_FOUND and the rest ask for nothing."""
+
+    def _on_echo(self, head: Head, payload: Buffer) -> None:
+        assert self._health is not None
+        self._health.answered(self._now)
 
     def _on_version(self, head: Head, payload: Buffer) -> None:
         self._version = head[3]

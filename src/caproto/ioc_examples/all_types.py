@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from caproto import ChannelType
+from caproto import CaprotoValueError, ChannelType
 from caproto.server import PVGroup, SubGroup, ioc_arg_parser, pvproperty, run
 
 LABELS = ("zero", "one", "two words", "three")
-LONG_TEXT = "A text of more than forty characters does not fit into a string, so it travels as characters."
+LONG_TEXT = (
+    "A text of more than forty characters does not fit into a string, so it travels as characters."
+)
 
 
 def four(dtype: Any, scalar: Any, array: list[Any] | bytes, **options: Any) -> SubGroup:
@@ -89,7 +91,7 @@ class AllTypes(PVGroup):
 
     @refusing.putter
     async def _refuse(self, instance: Any, value: Any) -> None:
-        raise ValueError(f"{instance.pvname} does not take {value}, nor anything else")
+        raise CaprotoValueError(f"{instance.pvname} takes neither {value} nor anything else")
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from .._errors import CaprotoRuntimeError
 from .data import ChannelAlarm
-from .data.channel import plain
+from .data.overriding import plain
 from .macros import expand_macros
 from .properties import PvpropertyData
 from .pvproperty import pvproperty

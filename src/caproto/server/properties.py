@@ -20,7 +20,7 @@ from .data import (
     ChannelShort,
     ChannelString,
 )
-from .data.channel import plain
+from .data.overriding import plain
 
 if TYPE_CHECKING:
     from .group import PVGroup

@@ -122,7 +122,9 @@ class pvproperty:
     def __set_name__(self, owner: type, name: str) -> None:
         if self.attr_name is None:  # a decorated handler may give it a second one
             self.attr_name = name
-            self.pvspec = self.pvspec.new_names(attr=name, name=name if self.pvspec.name is None else None)
+            self.pvspec = self.pvspec.new_names(
+                attr=name, name=name if self.pvspec.name is None else None
+            )
 
     @overload
     def __get__(self, instance: None, owner: type) -> pvproperty: ...

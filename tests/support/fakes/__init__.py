@@ -3,11 +3,12 @@
 Nothing here sleeps and nothing opens a socket, so an hour of network takes milliseconds and every run is the same.
 """
 
+from .behaviour import FakeRecord, usual
 from .client import FakeClient, FakePV, FakeSubscription, FakeWaiter
 from .clock import FakeClock
 from .connection import FakeConnection, Reply
 from .network import FakeNetwork
-from .server import FakeRecord, FakeServer
+from .server import FakeServer
 
 __all__ = [
     "FakeClient",
@@ -20,4 +21,5 @@ __all__ = [
     "FakeSubscription",
     "FakeWaiter",
     "Reply",
+    "usual",
 ]

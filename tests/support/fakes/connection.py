@@ -34,6 +34,10 @@ class FakeConnection:
         What the client gave to its socket at a time.
     open : bool
         Whether neither end has closed it.
+    stalled : bool
+        The server reads nothing more: it was stopped, or hangs.
+    held : dict of int to Message
+        The newest update of each subscription, while events are off.
     """
 
     def __init__(self, network: FakeNetwork, server: FakeServer, circuit: Circuit) -> None:
@@ -47,7 +51,7 @@ class FakeConnection:
         self.channels: dict[int, Any] = {}
         self.subscriptions: dict[int, EventAddRequest] = {}
         self.events_off = False
-        self.unsent: dict[int, Message] = {}
+        self.held: dict[int, Message] = {}
         self._stream = MessageStream([self._take] * COMMANDS)
 
     # --- from the client ----------------------------------------------------------------------------------------------
@@ -94,6 +98,13 @@ class FakeConnection:
         size = self.network.chunk or len(data)
         for start in range(0, len(data), size):
             self._send_chunk(data[start : start + size])
+
+    def send_update(self, subscriptionid: int, message: Message) -> None:
+        """Send an update, or hold it back while events are off: only the newest one is kept."""
+        if self.events_off:
+            self.held[subscriptionid] = message
+        else:
+            self.send(message)
 
     def _send_chunk(self, chunk: bytes) -> None:
         self._later(lambda: self.circuit.feed(chunk, self.network.clock.now))

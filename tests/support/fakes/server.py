@@ -1,73 +1,36 @@
-"""A server made of the server's message classes, which does everything right until a test tells it not to."""
+"""A server that does everything right until a test tells it not to."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from caproto._constants import DEFAULT_PROTOCOL_VERSION
-from caproto._protocol.dbr import NATIVE_TYPES
-from caproto._protocol.enums import ChannelType
 from caproto._protocol.framing import walk_datagram
 from caproto._protocol.messages import (
-    AccessRightsResponse,
     Beacon,
-    ClearChannelRequest,
-    ClearChannelResponse,
-    CreateChanRequest,
-    CreateChanResponse,
-    CreateChFailResponse,
-    EchoRequest,
-    EchoResponse,
-    EventAddRequest,
-    EventAddResponse,
-    EventCancelRequest,
-    EventCancelResponse,
-    EventsOffRequest,
-    EventsOnRequest,
     Message,
-    ReadNotifyRequest,
-    ReadNotifyResponse,
-    ReadRequest,
-    ReadResponse,
-    ReadSyncRequest,
-    ReadSyncResponse,
     SearchRequest,
     SearchResponse,
     VersionRequest,
     VersionResponse,
-    WriteNotifyRequest,
-    WriteNotifyResponse,
-    WriteRequest,
     message_from_wire,
 )
 from caproto.client.search import Address
 
+from .behaviour import FakeRecord, update, usual
 from .connection import FakeConnection, Reply
 
 if TYPE_CHECKING:
-    from .network import FakeNetwork
+    from .network import Datagrams, FakeNetwork
 
-__all__ = ["FakeRecord", "FakeServer"]
+__all__ = ["FakeServer"]
 
 M = TypeVar("M", bound=Message)
-Handler = Callable[[FakeConnection, M], Reply]
-_OK = 1  # ECA_NORMAL
 # What Linux charges to a socket's buffer for a datagram of up to 1 KB, and how much it grants by default.
 _DATAGRAM_COST = 2304
 _BUFFER = 212_992
 _ANSWERS_PER_DATAGRAM = 40
-
-
-@dataclass
-class FakeRecord:
-    """What is served under one name."""
-
-    data_type: int = ChannelType.DOUBLE
-    count: int = 1
-    value: Any = field(default_factory=lambda: [0.0])
-    rights: int = 3
 
 
 class FakeServer:
@@ -106,7 +69,7 @@ class FakeServer:
         self.address = address
         self.version = version
         self.records = {name: FakeRecord() for name in names}
-        self.script: dict[type[Message], Handler[Any]] = {}
+        self.script: dict[type[Message], Callable[[FakeConnection, Any], Reply]] = {}
         self.tcp: Literal["accept", "refuse", "ignore"] = "accept"
         self.greets = True
         self.answers_searches = True
@@ -129,9 +92,14 @@ class FakeServer:
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
+    @property
+    def running(self) -> bool:
+        """Whether the process is there."""
+        return self.network.servers.get(self.address) is self
+
     def stop(self) -> None:
-        """Go away, as a process that ends: the connections are closed."""
-        self.network.servers.pop(self.address, None)
+        """End, as a process does: the connections are closed."""
+        del self.network.servers[self.address]
         for connection in self.connections:
             connection.close("Connection reset by peer")
 
@@ -140,20 +108,25 @@ class FakeServer:
         self.network.servers[self.address] = self
         self._beacon_id = 0
 
-    def beacon(self, receiver: Any, beacon_id: int | None = None) -> None:
+    def beacon(self, receiver: Datagrams, beacon_id: int | None = None) -> None:
         """Send a beacon; by default with the next number."""
         if beacon_id is None:
             beacon_id, self._beacon_id = self._beacon_id, self._beacon_id + 1
         data = bytes(Beacon(self.version, self.address[1], beacon_id, "0.0.0.0"))
-        self.network.send_datagram(data, receiver, self.address)
+        self.network.send_datagram(data, receiver, self)
+
+    def new_sid(self) -> int:
+        """Return an id for a channel."""
+        self._next_sid += 1
+        return self._next_sid
 
     # --- searches -----------------------------------------------------------------------------------------------------
 
-    def receive_datagram(self, data: bytes, sender: Address) -> None:
+    def receive_datagram(self, data: bytes, sender: Datagrams) -> None:
         """Take a datagram into the receive buffer."""
-        self.datagrams.append(data)
-        if not self.answers_searches or self.network.servers.get(self.address) is not self:
+        if not self.answers_searches or not self.running:
             return
+        self.datagrams.append(data)
         if self.seconds_per_name == 0.0:
             self._answer(data, sender)
             return
@@ -164,37 +137,32 @@ class FakeServer:
         names = sum(1 for _ in walk_datagram(data)) - 1
         clock = self.network.clock
         self._busy_until = max(clock.now, self._busy_until) + names * self.seconds_per_name
-        clock.call_at(self._busy_until, lambda: self._answer_later(data, sender))
+        clock.call_at(self._busy_until, lambda: self._answer_in_turn(data, sender))
 
-    def _answer_later(self, data: bytes, sender: Address) -> None:
+    def _answer_in_turn(self, data: bytes, sender: Datagrams) -> None:
         self._waiting -= _DATAGRAM_COST
         self._answer(data, sender)
 
-    def _answer(self, data: bytes, sender: Address) -> None:
+    def _answer(self, data: bytes, sender: Datagrams) -> None:
         """Answer the searches of a datagram, as rsrv does: VERSION with the client's sequence number first."""
         sequence = 0
         found: list[bytes] = []
         for head, payload in walk_datagram(data):
             message = message_from_wire(head, payload, from_client=True)
             if isinstance(message, VersionRequest):
-                sequence = message.header.parameter1
+                sequence = head[4]
             elif isinstance(message, SearchRequest):
                 self.searched.append(message.name)
                 if message.name in self.records:
                     found.append(self.search_reply(message))
         version = bytes(VersionResponse(self.version, sequence))
-        client = self.network_client(sender)
         for start in range(0, len(found), _ANSWERS_PER_DATAGRAM):
             reply = version + b"".join(found[start : start + _ANSWERS_PER_DATAGRAM])
-            self.network.send_datagram(reply, client, self.address)
+            self.network.send_datagram(reply, sender, self)
 
     def search_reply(self, request: SearchRequest) -> bytes:
         """Return the answer to one search."""
         return bytes(SearchResponse(self.address[1], None, request.cid, self.version))
-
-    def network_client(self, address: Address) -> Any:
-        """Return who sent a datagram."""
-        return self.network.clients[address]
 
     # --- connections --------------------------------------------------------------------------------------------------
 
@@ -206,13 +174,39 @@ class FakeServer:
 
     def handle(self, connection: FakeConnection, message: Message) -> None:
         """React to a request: as the script says, or as a good server does."""
-        cls = type(message)
-        handler = self.script.get(cls) or _HANDLERS.get(cls)
-        replies = None if handler is None else handler(self, connection, message) if (
-            cls not in self.script
-        ) else handler(connection, message)
+        react = self.script.get(type(message), usual)
+        replies = react(connection, message)
         if replies is None:
             return
-        if isinstance(replies, Message | bytes):
-            replies = (replies,)
-        connection.send(*replies)
+        connection.send(*((replies,) if isinstance(replies, Message | bytes) else replies))
+
+    def on(
+        self, cls: type[M], reaction: Callable[[FakeConnection, M], Reply] | Message | bytes
+    ) -> None:
+        """Script the reaction to one kind of request: a function, or always the same reply."""
+        if isinstance(reaction, Message | bytes):
+            reply = reaction
+            self.script[cls] = lambda connection, message: reply
+        else:
+            self.script[cls] = reaction
+
+    def ignore(self, *classes: type[Message]) -> None:
+        """Take requests of these kinds and never answer."""
+        for cls in classes:
+            self.script[cls] = lambda connection, message: None
+
+    def die_on(self, *classes: type[Message]) -> None:
+        """Close the connection as soon as a request of these kinds comes."""
+        for cls in classes:
+            self.script[cls] = lambda connection, message: connection.close()
+
+    # --- values -------------------------------------------------------------------------------------------------------
+
+    def post(self, name: str, value: Any) -> None:
+        """Give a record a new value and tell the subscribers."""
+        record = self.records[name]
+        record.value = value if isinstance(value, list) else [value]
+        for connection in self.connections:
+            for request in list(connection.subscriptions.values()):
+                if connection.channels.get(request.sid) is record:
+                    connection.send_update(request.subscriptionid, update(record, request))

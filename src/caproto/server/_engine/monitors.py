@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Monitors"]
 
 _ALLOCMEM = int(CAStatus.ECA_ALLOCMEM)
+_BADTYPE = int(CAStatus.ECA_BADTYPE)
 _BADMASK = int(CAStatus.ECA_BADMASK)
 _BADMONID = int(CAStatus.ECA_BADMONID)
 
@@ -89,7 +90,7 @@ class Monitors:
             circuit.held[subscription] = reply
         else:
             circuit.send_reply(reply.event_head, subscription.id_bytes, reply)
-        if channel.readable:
+        if channel.readable and status != _BADTYPE:
             channel.source.add(subscription)
 
     def on_event_cancel(self, head: Head, payload: Buffer) -> None:

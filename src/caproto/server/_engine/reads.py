@@ -122,7 +122,7 @@ def _status_of(channel: Channel, error: Exception) -> int:
     if isinstance(error, Forbidden):
         return _NORDACCESS
     if not isinstance(error, CaprotoError):
-        logger.error("Reading %s failed", channel.name, exc_info=error, extra={"pv": channel.name})
+        logger.error("Reading failed", exc_info=error, extra={"pv": channel.name})
     elif error.status is not None:
         return status_code(error.status)
     return _GETFAIL

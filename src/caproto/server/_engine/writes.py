@@ -132,9 +132,9 @@ def _status_of(channel: Channel, error: Exception) -> int:
     if isinstance(error, Forbidden):
         return _NOWTACCESS
     if not isinstance(error, CaprotoError):
-        logger.error("Writing %s failed", channel.name, exc_info=error, extra={"pv": channel.name})
+        logger.error("Writing failed", exc_info=error, extra={"pv": channel.name})
         return _PUTFAIL
-    logger.debug("A write to %s was refused: %s", channel.name, error, extra={"pv": channel.name})
+    logger.debug("A write was refused: %s", error, extra={"pv": channel.name})
     return _PUTFAIL if error.status is None else status_code(error.status)
 
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
-import time
-from collections.abc import Callable
-from struct import Struct
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..._constants import EPICS2UNIX_EPOCH, MAX_STRING_SIZE, MAX_SUBSCRIPTION_BACKLOG
+from ..._constants import MAX_SUBSCRIPTION_BACKLOG
 from ..._errors import CaprotoConversionError, CaprotoValueError, Forbidden, SkipWrite
-from ..._protocol.arrays import Buffer, decode_data, encode_values
-from ..._protocol.dbr import DBR_TYPES, ELEMENT_SIZES, METADATA_SIZES, NATIVE_TYPES, DbrMetadata
+from ..._protocol.arrays import Buffer, decode_data
+from ..._protocol.dbr import DBR_TYPES, METADATA_SIZES, NATIVE_TYPES, DbrMetadata
 from ..._protocol.enums import (
     AccessRights,
     AlarmSeverity,
@@ -23,46 +19,20 @@ from ..._protocol.status import CAStatus
 from ..._protocol.timestamps import TimeStamp
 from .alarm import ChannelAlarm
 from .conversion import as_elements
+from .encoding import encode_value, epics_time, now
+from .overriding import ACCESS_METHODS, READ_METHODS, WRITE_METHODS, all_plain, plain
 
 if TYPE_CHECKING:
     from .._engine.source import Source
 
-__all__ = ["ChannelData", "plain"]
+__all__ = ["ChannelData"]
 
-F = TypeVar("F", bound=Callable[..., Any])
 
-_ALARM = Struct(">HH")
-_ALARM_AND_TIME = Struct(">HHII")
-_ACKNOWLEDGE = Struct(">HHHH")
-_EPOCH = int(EPICS2UNIX_EPOCH)
 _VALUE_FLAGS = SubscriptionType.DBE_VALUE | SubscriptionType.DBE_LOG
 _ALARM_FLAG = int(SubscriptionType.DBE_ALARM)
 _PROPERTY_FLAG = int(SubscriptionType.DBE_PROPERTY)
-_LARGEST_FILL = 1 << 24
-_FIRST_STS, _FIRST_TIME, _FIRST_GR = ChannelType.STS_STRING, ChannelType.TIME_STRING, 21
 
 _SETTABLE = ("timestamp", "status", "severity")
-
-# The methods that an IOC may override; as long as it does not, a request needs no coroutine.
-_READ_METHODS = ("read", "auth_read")
-_WRITE_METHODS = (
-    "auth_write",
-    "write_from_dbr",
-    "write",
-    "verify_value",
-    "update_fields",
-    "publish",
-)
-
-
-def plain(method: F) -> F:
-    """Mark a method of ours that awaits nothing, so that the quick way does the same."""
-    method.plain = True  # type: ignore[attr-defined]
-    return method
-
-
-def _all_plain(cls: type, names: tuple[str, ...]) -> bool:
-    return all(getattr(getattr(cls, name), "plain", False) for name in names)
 
 
 class ChannelData:
@@ -92,16 +62,16 @@ class ChannelData:
     """
 
     data_type: ChannelType = ChannelType.LONG
-    _reads_plainly: ClassVar[bool]
-    _writes_plainly: ClassVar[bool]
-    access_is_fixed: ClassVar[bool]
+    _reads_plainly: ClassVar[bool] = True
+    _writes_plainly: ClassVar[bool] = True
+    access_is_fixed: ClassVar[bool] = True
     """Whether `check_access` gives the same answer for as long as a client is connected."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls._reads_plainly = _all_plain(cls, _READ_METHODS)
-        cls._writes_plainly = _all_plain(cls, _WRITE_METHODS)
-        cls.access_is_fixed = _all_plain(cls, ("check_access",))
+        cls._reads_plainly = all_plain(cls, READ_METHODS)
+        cls._writes_plainly = all_plain(cls, WRITE_METHODS)
+        cls.access_is_fixed = all_plain(cls, ACCESS_METHODS)
 
     def __init__(
         self,
@@ -123,7 +93,7 @@ class ChannelData:
         self._max_length = 1 if max_length is None else max_length
         if max_length is None:
             self._max_length = max(1, self.calculate_length(value))
-        self._stamp = _now() if timestamp is None else _epics_time(timestamp)
+        self.stamp = now() if timestamp is None else epics_time(timestamp)
         self._value: Any = self.preprocess_value(value)
 
     # --- value and length ---
@@ -196,7 +166,7 @@ class ChannelData:
     @property
     def epics_timestamp(self) -> TimeStamp:
         """The same with its raw integers."""
-        return TimeStamp(*self._stamp)
+        return TimeStamp(*self.stamp)
 
     @property
     def alarm(self) -> ChannelAlarm:
@@ -263,45 +233,7 @@ class ChannelData:
         CaprotoValueError
             If the value cannot be had in that type, or not as so many elements.
         """
-        if data_type >= ChannelType.PUT_ACKT:
-            return self._encode_special(data_type)
-        native = NATIVE_TYPES[data_type]
-        size = ELEMENT_SIZES[native]
-        values, count = encode_values(native, self.values_as(native))
-        if native is ChannelType.STRING and count == 1:
-            values = bytes(values).ljust(MAX_STRING_SIZE, b"\0")  # it comes as short as it is
-        if data_count not in (0, count):
-            if data_count > self._max_length and size * data_count > _LARGEST_FILL:
-                raise CaprotoValueError(
-                    f"{data_count} elements are more than the {self._max_length} there can be",
-                    status=CAStatus.ECA_BADCOUNT.value,
-                )
-            values = bytes(values)[: size * data_count].ljust(size * data_count, b"\0")
-            count = data_count
-        if data_type < _FIRST_STS:
-            return values, count
-        return self.encode_metadata(data_type) + bytes(values), count
-
-    def _encode_special(self, data_type: int) -> tuple[bytes, int]:
-        """Encode the two types that can only be read, one string each."""
-        if data_type == ChannelType.CLASS_NAME:
-            values, head = self.reported_record_type, b""
-        elif data_type == ChannelType.STSACK_STRING:
-            alarm = self._alarm
-            values = self.values_as(ChannelType.STRING)
-            head = _ACKNOWLEDGE.pack(
-                alarm.status,
-                alarm.severity,
-                alarm.must_acknowledge_transient,
-                alarm.severity_to_acknowledge,
-            )
-        else:
-            raise CaprotoValueError(
-                f"{ChannelType(data_type).name} can only be written",
-                status=CAStatus.ECA_BADTYPE.value,
-            )
-        text = bytes(encode_values(ChannelType.STRING, values)[0])[:MAX_STRING_SIZE]
-        return head + text.ljust(MAX_STRING_SIZE, b"\0"), 1
+        return encode_value(self, data_type, data_count)
 
     def values_as(self, native: ChannelType) -> Any:
         """Return the current value as elements of a plain type."""
@@ -311,20 +243,6 @@ class ChannelData:
                 status=CAStatus.ECA_NOCONVERT.value,
             )
         return as_elements(self._value)
-
-    def encode_metadata(self, data_type: int) -> bytes:
-        """Return what stands before the values of a type, in wire form."""
-        alarm = self._alarm
-        size = METADATA_SIZES[data_type]
-        if data_type < _FIRST_TIME:
-            return _ALARM.pack(alarm.status, alarm.severity).ljust(size, b"\0")
-        if data_type < _FIRST_GR:
-            return _ALARM_AND_TIME.pack(alarm.status, alarm.severity, *self._stamp).ljust(
-                size, b"\0"
-            )
-        metadata = DBR_TYPES[ChannelType(data_type)]()
-        self.fill_metadata(metadata)
-        return bytes(metadata)
 
     def fill_metadata(self, metadata: DbrMetadata) -> None:
         """Fill in the metadata of the graphic and control types."""
@@ -514,7 +432,7 @@ class ChannelData:
         """Take a new value, and return whom it concerns."""
         old, self._value = self._value, value
         timestamp = metadata.pop("timestamp", None) if metadata else None
-        self._stamp = _now() if timestamp is None else _epics_time(timestamp)
+        self.stamp = now() if timestamp is None else epics_time(timestamp)
         if metadata:
             flags |= self._store_metadata(metadata)
         flags |= self.value_flags(old, value)
@@ -591,7 +509,7 @@ class ChannelData:
             if new is None:
                 continue
             if name == "timestamp":
-                self._stamp = _epics_time(new)
+                self.stamp = epics_time(new)
                 flags |= _VALUE_FLAGS
             elif name in ("status", "severity"):
                 alarm[name] = new
@@ -614,25 +532,6 @@ class ChannelData:
 
     def post_state_change(self, state: Any, new_value: Any) -> None:
         """Do something after a state of the group has changed; for subclasses."""
-
-
-ChannelData._reads_plainly = _all_plain(ChannelData, _READ_METHODS)
-ChannelData._writes_plainly = _all_plain(ChannelData, _WRITE_METHODS)
-ChannelData.access_is_fixed = True
-
-
-def _now() -> tuple[int, int]:
-    """Return the current time as EPICS keeps it."""
-    seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
-    return seconds - _EPOCH, nanoseconds
-
-
-def _epics_time(
-    timestamp: TimeStamp | datetime.datetime | float | tuple[int, int],
-) -> tuple[int, int]:
-    """Return a time, given in any form, as EPICS keeps it."""
-    stamp = TimeStamp.from_flexible_value(timestamp)
-    return stamp.secondsSinceEpoch, stamp.nanoSeconds
 
 
 def _metadata_keywords(metadata: Any) -> dict[str, Any]:

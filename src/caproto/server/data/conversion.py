@@ -13,8 +13,11 @@ from ..._protocol.enums import ChannelType
 
 __all__ = [
     "as_elements",
+    "number_as",
+    "number_fits",
     "number_from_text",
     "numbers_as",
+    "numbers_from_text",
     "text_from_number",
 ]
 
@@ -104,12 +107,21 @@ def number_from_text(text: str | bytes, target: ChannelType) -> float | int:
     elif target is ChannelType.FLOAT:
         in_range = abs(number) <= _FLT_MAX or "inf" in text.lower() or math.isnan(number)
     else:
+        # A negative number may go into an unsigned type if its size fits, as in C.
         bits, signed = _INT_BITS[target]
         top = 1 << (bits - signed)
         in_range = -top <= number < top
     if not in_range:
         raise CaprotoConversionError(f"{text!r} is beyond what {target.name} can hold")
     return number_as(number, target)
+
+
+def number_fits(value: int, target: ChannelType) -> bool:
+    """Tell whether a type can hold a whole number; the floating-point types hold any."""
+    if target in _FLOATS:
+        return True
+    bits, signed = _INT_BITS[target]
+    return -(1 << (bits - 1)) <= value < 1 << (bits - 1) if signed else 0 <= value < 1 << bits
 
 
 def _integer_from(text: str) -> int | None:

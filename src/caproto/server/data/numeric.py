@@ -12,6 +12,8 @@ from .channel import ChannelData
 from .conversion import (
     as_elements,
     number_as,
+    number_fits,
+    number_from_text,
     numbers_as,
     numbers_from_text,
     text_from_number,
@@ -215,7 +217,9 @@ class ChannelNumeric(ChannelData):
     def preprocess_element(self, value: Any) -> Any:
         """Take a number as it is, and text for the number that it spells."""
         if isinstance(value, str | bytes):
-            return numbers_from_text([value], self.data_type)[0]
+            return number_from_text(value, self.data_type)
+        if isinstance(value, int) and not number_fits(value, self.data_type):
+            raise CaprotoValueError(f"{value} is beyond what {self.data_type.name} can hold")
         return value
 
     def values_as(self, native: ChannelType) -> Any:

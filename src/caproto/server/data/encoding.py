@@ -1,0 +1,102 @@
+"""The wire form of a PV's value with its metadata, and of time."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from struct import Struct
+from typing import TYPE_CHECKING
+
+from ..._constants import EPICS2UNIX_EPOCH, MAX_STRING_SIZE
+from ..._errors import CaprotoValueError
+from ..._protocol.arrays import Buffer, encode_values
+from ..._protocol.dbr import DBR_TYPES, ELEMENT_SIZES, METADATA_SIZES, NATIVE_TYPES
+from ..._protocol.enums import ChannelType
+from ..._protocol.status import CAStatus
+from ..._protocol.timestamps import TimeStamp
+
+if TYPE_CHECKING:
+    from .channel import ChannelData
+
+__all__ = ["encode_value", "epics_time", "now"]
+
+_ALARM = Struct(">HH")
+_ALARM_AND_TIME = Struct(">HHII")
+_ACKNOWLEDGE = Struct(">HHHH")
+_EPOCH = int(EPICS2UNIX_EPOCH)
+_LARGEST_FILL = 1 << 24
+_FIRST_STS = ChannelType.STS_STRING
+_FIRST_TIME = ChannelType.TIME_STRING
+_FIRST_GR = ChannelType.GR_STRING
+
+
+def encode_value(data: ChannelData, data_type: int, data_count: int) -> tuple[Buffer, int]:
+    """Return metadata and values in wire form; see `ChannelData.encode`."""
+    if data_type >= ChannelType.PUT_ACKT:
+        return _encode_special(data, data_type)
+    native = NATIVE_TYPES[data_type]
+    size = ELEMENT_SIZES[native]
+    values, count = encode_values(native, data.values_as(native))
+    if native is ChannelType.STRING and count == 1:
+        values = bytes(values).ljust(MAX_STRING_SIZE, b"\0")  # it comes as short as it is
+    if data_count not in (0, count):
+        if data_count > data.max_length and size * data_count > _LARGEST_FILL:
+            raise CaprotoValueError(
+                f"{data_count} elements are more than the {data.max_length} there can be",
+                status=CAStatus.ECA_BADCOUNT.value,
+            )
+        values = bytes(values)[: size * data_count].ljust(size * data_count, b"\0")
+        count = data_count
+    if data_type < _FIRST_STS:
+        return values, count
+    return _encode_metadata(data, data_type) + bytes(values), count
+
+
+def _encode_metadata(data: ChannelData, data_type: int) -> bytes:
+    """Return what stands before the values of a type."""
+    size = METADATA_SIZES[data_type]
+    alarm = data.alarm
+    if data_type < _FIRST_TIME:
+        return _ALARM.pack(alarm.status, alarm.severity).ljust(size, b"\0")
+    if data_type < _FIRST_GR:
+        stamp = _ALARM_AND_TIME.pack(alarm.status, alarm.severity, *data.stamp)
+        return stamp.ljust(size, b"\0")
+    metadata = DBR_TYPES[ChannelType(data_type)]()
+    data.fill_metadata(metadata)
+    return bytes(metadata)
+
+
+def _encode_special(data: ChannelData, data_type: int) -> tuple[bytes, int]:
+    """Encode the two types that can only be read, one string each."""
+    head = b""
+    if data_type == ChannelType.CLASS_NAME:
+        text = encode_values(ChannelType.STRING, data.reported_record_type)[0]
+    elif data_type == ChannelType.STSACK_STRING:
+        text = encode_values(ChannelType.STRING, data.values_as(ChannelType.STRING))[0]
+        alarm = data.alarm
+        head = _ACKNOWLEDGE.pack(
+            alarm.status,
+            alarm.severity,
+            alarm.must_acknowledge_transient,
+            alarm.severity_to_acknowledge,
+        )
+    else:
+        raise CaprotoValueError(
+            f"{ChannelType(data_type).name} can only be written",
+            status=CAStatus.ECA_BADTYPE.value,
+        )
+    return head + bytes(text)[:MAX_STRING_SIZE].ljust(MAX_STRING_SIZE, b"\0"), 1
+
+
+def now() -> tuple[int, int]:
+    """Return the current time as EPICS keeps it."""
+    seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+    return seconds - _EPOCH, nanoseconds
+
+
+def epics_time(
+    timestamp: TimeStamp | datetime.datetime | float | tuple[int, int],
+) -> tuple[int, int]:
+    """Return a time, given in any form, as EPICS keeps it."""
+    stamp = TimeStamp.from_flexible_value(timestamp)
+    return stamp.secondsSinceEpoch, stamp.nanoSeconds

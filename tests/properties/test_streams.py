@@ -1,0 +1,87 @@
+"""Streams, cut anywhere."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from caproto import Message
+from caproto._protocol.arrays import Buffer
+from caproto._protocol.framing import COMMANDS, MessageStream
+from caproto._protocol.header import Head, pack_head
+
+from .messages import parse
+from .strategies import requests, responses
+
+
+def cut(draw: st.DrawFn, data: bytes) -> list[bytes]:
+    """Divide bytes at random places."""
+    places = draw(st.lists(st.integers(0, len(data)), max_size=20).map(sorted))
+    return [data[a:b] for a, b in pairwise([0, *places, len(data)])]
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> tuple[list[Message], list[bytes], bool]:
+    """Messages, and their bytes in random pieces."""
+    from_client = draw(st.booleans())
+    messages = draw(st.lists(requests if from_client else responses, max_size=8))
+    return messages, cut(draw, b"".join(map(bytes, messages))), from_client
+
+
+@given(streams())
+def test_stream_in_random_chunks(stream: tuple[list[Message], list[bytes], bool]) -> None:
+    messages, chunks, from_client = stream
+    assert parse(*chunks, from_client=from_client) == messages
+
+
+@given(st.lists(requests.filter(lambda m: m.nbytes < 4000), max_size=4))
+def test_stream_byte_by_byte(messages: list[Message]) -> None:
+    data = b"".join(map(bytes, messages))
+    chunks = [data[i : i + 1] for i in range(len(data))]
+    assert parse(*chunks, from_client=True) == messages
+
+
+@st.composite
+def raw_messages(draw: st.DrawFn) -> tuple[bytes, Head, bytes]:
+    """A header of any numbers, short or extended, and a payload of any size."""
+    size = draw(st.sampled_from([0, 8, 16, 65520, 65528, 65536, 65544, 200_000]))
+    head = (
+        draw(st.integers(0, COMMANDS - 1)),
+        size,
+        draw(st.integers(0, 0xFFFF)),
+        draw(st.integers(0, 0xFFFFFFFF)),
+        draw(st.integers(0, 0xFFFFFFFF)),
+        draw(st.integers(0, 0xFFFFFFFF)),
+    )
+    long = draw(st.booleans())
+    payload = draw(st.binary(min_size=8, max_size=8)) * (size // 8)
+    packed = pack_head(*head, long=long)
+    return packed + payload, (*head, True) if len(packed) == 24 else head, payload
+
+
+@given(st.lists(raw_messages(), max_size=5), st.data())
+def test_headers_of_both_forms_and_payloads_of_all_sizes(
+    messages: list[tuple[bytes, Head, bytes]], data: st.DataObject
+) -> None:
+    chunks = cut(data.draw, b"".join(message[0] for message in messages))
+    found: list[tuple[Head, bytes]] = []
+
+    def take(head: Head, payload: Buffer) -> None:
+        found.append((head, bytes(payload)))
+
+    stream = MessageStream([take] * COMMANDS)
+    for chunk in chunks:
+        # As a shell does it: what it can receives straight into the large buffer
+        room = stream.large_room()
+        if room and data.draw(st.booleans()):
+            taken = min(len(room), len(chunk))
+            room[:taken] = chunk[:taken]
+            room.release()
+            stream.large_received(taken)
+            chunk = chunk[taken:]
+        stream.feed(chunk)
+    assert found == [message[1:] for message in messages]
+    assert stream.messages == len(messages)
+    assert stream.bytes_needed == 16
