@@ -25,6 +25,7 @@ from caproto._log import (
     get_handler,
 )
 from tests.support import python_command
+from tests.support.logs import unconfigured_logging
 
 OURS, THEIRS = ("10.0.0.1", 5064), ("10.0.0.2", 40000)
 SUBJECT: dict[str, Any] = {
@@ -47,19 +48,10 @@ class Terminal(io.StringIO):
 @pytest.fixture(autouse=True)
 def logging_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Start as after the import, and undo what the test configures."""
-    logger = logging.getLogger("caproto")
-    handlers, level = logger.handlers[:], logger.level
-    monkeypatch.setattr(_log, "_handler", None)
-    monkeypatch.setattr(_log, "_level_set", None)
     for name in ("NO_COLOR", "TERM"):
         monkeypatch.delenv(name, raising=False)
-    logger.setLevel(logging.NOTSET)
-    yield
-    for handler in set(logger.handlers) - set(handlers):
-        logger.removeHandler(handler)
-        handler.close()
-    logger.handlers[:] = handlers
-    logger.setLevel(level)
+    with unconfigured_logging():
+        yield
 
 
 def record(level: int = logging.INFO, text: str = "text", **fields: Any) -> logging.LogRecord:

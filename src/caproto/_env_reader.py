@@ -207,7 +207,7 @@ class EnvironmentReader:
         text = self.text(name)
         try:
             "".encode(text)
-        except LookupError:
+        except (LookupError, ValueError):
             default = str(_DEFAULTS[name])
             _report(name, text, f"is not an encoding; the default {default} is used")
             return default

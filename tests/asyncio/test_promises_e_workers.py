@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import threading
 from typing import Any
 
@@ -126,31 +127,59 @@ async def test_promise_43_coroutine_functions_run_on_the_loop_one_update_after_t
     async with Context() as ctx:
         (dt,) = await ctx.get_pvs("random_walk:dt")
         go_on = asyncio.Event()
-        begun: list[float] = []
-        ended: list[float] = []
-
-        async def slow(sub: Subscription, response: EventAddResponse) -> None:
-            assert threading.current_thread() is threading.main_thread()
-            begun.append(response.value)
-            await go_on.wait()
-            ended.append(response.value)
 
         class Slow:
-            async def __call__(self, sub: Subscription, response: EventAddResponse) -> None:
-                await slow(sub, response)
+            def __init__(self) -> None:
+                self.begun: list[float] = []
+                self.ended: list[float] = []
 
-        sub, quick = dt.subscribe(), Recorder()
-        callable_object = Slow()
-        sub.add_callback(slow)
-        sub.add_callback(callable_object)
-        sub.add_callback(quick)
-        await until(lambda: begun == [3.0, 3.0])
+            async def __call__(self, sub: Subscription, response: EventAddResponse) -> None:
+                assert threading.current_thread() is threading.main_thread()
+                self.begun.append(response.value)
+                await go_on.wait()
+                self.ended.append(response.value)
+
+        instance, second, quick = Slow(), Slow(), Recorder()
+
+        async def function(sub: Subscription, response: EventAddResponse) -> None:
+            await second(sub, response)
+
+        sub = dt.subscribe()
+        for callback in (instance, function, quick):
+            sub.add_callback(callback)
+        await until(lambda: instance.begun and second.begun)
         await write_all(dt, 11.0, 12.0)
         await quick.until_value(12.0)  # which the slow ones delay not at all
-        assert begun == [3.0, 3.0]
+        assert instance.begun == second.begun == [3.0]
         go_on.set()
-        await until(lambda: len(ended) == 6)
-        assert ended == [3.0, 3.0, 11.0, 11.0, 12.0, 12.0]
+        await until(lambda: len(instance.ended) == len(second.ended) == 3)
+        for slow in (instance, second):
+            assert slow.begun == slow.ended == [3.0, 11.0, 12.0]
+
+
+async def test_promise_43_a_removed_coroutine_function_gets_none_of_what_waited_for_it(
+    ioc: Ioc,
+) -> None:
+    async with Context() as ctx:
+        (dt,) = await ctx.get_pvs("random_walk:dt")
+        go_on, quick = asyncio.Event(), Recorder()
+        calls: list[float] = []
+
+        async def slow(sub: Subscription, response: EventAddResponse) -> None:
+            calls.append(response.value)
+            await go_on.wait()
+            calls.append(-response.value)
+
+        sub = dt.subscribe()
+        token = sub.add_callback(slow)
+        sub.add_callback(quick)
+        await write_all(dt, 11.0, 12.0)
+        await quick.until_value(12.0)
+        await sub.remove_callback(token)
+        go_on.set()
+        await until(lambda: calls == [3.0, -3.0])
+        await dt.read()
+        assert calls == [3.0, -3.0]
 
 
 async def test_promise_43_a_slow_coroutine_delays_no_other_pv(ioc: Ioc) -> None:
@@ -197,14 +226,16 @@ async def test_promise_43_exceptions_are_logged_with_the_name_of_the_pv(
         await dt.write(11.0)
         await updates.until_value(11.0)
         await until(lambda: len(calls) == 4)
+        await sub.clear()
         for callback in (fails, fails_too):
             await dt.read(callback=callback)
             await dt.write(3.0, callback=callback)
-        await ctx.get_pvs("random_walk:dt", connection_state_callback=fails)
-        await until(lambda: len(calls) == 9)
-        await until(lambda: len(errors(caplog)) == 9)
+            await ctx.get_pvs("random_walk:dt", connection_state_callback=callback)
+        await until(lambda: len(errors(caplog)) == 10)
+        assert sorted(calls) == ["coroutine"] * 5 + ["plain"] * 5
         records = errors(caplog)
         assert all("'random_walk:dt'" in record.getMessage() for record in records)
+        assert all(re.search("function .*fails", record.getMessage()) for record in records)
         assert all(getattr(record, "pv", None) == "random_walk:dt" for record in records)
         assert all(record.exc_info and record.exc_info[0] for record in records)
         assert repr(ctx) == "<Context circuits=1 pvs=1 idle=0>"

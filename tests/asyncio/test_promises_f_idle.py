@@ -111,8 +111,10 @@ async def test_promise_48_a_new_use_withdraws_the_wish(ioc: Ioc) -> None:
         (dt,) = await ctx.get_pvs("random_walk:dt")
         await dt.wait_for_connection()
         reading = asyncio.create_task(dt.read())
-        await until(lambda: dt.busy)
+        await asyncio.sleep(0)  # lets the task send its request
+        assert dt.busy
         await dt.go_idle()
+        assert dt.connected
         updates = Recorder()
         sub = dt.subscribe()
         sub.add_callback(updates)

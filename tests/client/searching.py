@@ -12,7 +12,7 @@ SERVER: Address = ("10.0.0.1", 5064)
 OTHER: Address = ("10.0.0.2", 5064)
 
 
-@dataclass
+@dataclass(eq=False)
 class Listener:
     """Takes answers; `taken` says whether it is content with them."""
 

@@ -48,6 +48,7 @@ from caproto import (
     WriteRequest,
     native_type,
 )
+from caproto._protocol.dbr import METADATA_SIZES
 
 u16 = st.integers(0, 0xFFFF)
 u32 = st.integers(0, 0xFFFFFFFF)
@@ -113,7 +114,8 @@ def _with_data(draw: st.DrawFn, cls: Any, *, request: bool) -> Message:
     fields = draw(metadata_fields(data_type))
     count = None if request else draw(st.none() | st.integers(0, 30))
     # A plain type with no elements has no payload; such an EVENT_ADD is a cancel confirmation.
-    if cls is EventAddResponse and data_type < 7 and not (data if count is None else count):
+    plain = not METADATA_SIZES[data_type]
+    if cls is EventAddResponse and plain and not (data if count is None else count):
         data, count = data or [draw(elements(data_type))], None
     message: Message = cls(data, data_type, count, draw(u32), draw(u32), metadata=fields)
     return message

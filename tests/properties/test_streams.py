@@ -7,9 +7,9 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caproto import Message
+from caproto import ChannelType, Message
 from caproto._protocol.arrays import Buffer
-from caproto._protocol.framing import COMMANDS, MessageStream
+from caproto._protocol.framing import COMMANDS, LARGE, MessageStream
 from caproto._protocol.header import Head, pack_head
 
 from .messages import parse
@@ -47,11 +47,13 @@ def test_stream_byte_by_byte(messages: list[Message]) -> None:
 def raw_messages(draw: st.DrawFn) -> tuple[bytes, Head, bytes]:
     """A header of any numbers, short or extended, and a payload of any size."""
     size = draw(st.sampled_from([0, 8, 16, 65520, 65528, 65536, 65544, 200_000]))
+    # Where a payload is large, it must be one of values, and of as many as the header says.
+    large = size >= LARGE
     head = (
-        draw(st.integers(0, COMMANDS - 1)),
+        draw(st.sampled_from([1, 3, 4, 15, 19]) if large else st.integers(0, COMMANDS - 1)),
         size,
-        draw(st.integers(0, 0xFFFF)),
-        draw(st.integers(0, 0xFFFFFFFF)),
+        draw(st.just(ChannelType.CHAR) if large else st.integers(0, 0xFFFF)),
+        draw(st.integers(size if large else 0, 0xFFFFFFFF)),
         draw(st.integers(0, 0xFFFFFFFF)),
         draw(st.integers(0, 0xFFFFFFFF)),
     )
@@ -61,27 +63,39 @@ def raw_messages(draw: st.DrawFn) -> tuple[bytes, Head, bytes]:
     return packed + payload, (*head, True) if len(packed) == 24 else head, payload
 
 
-@given(st.lists(raw_messages(), max_size=5), st.data())
-def test_headers_of_both_forms_and_payloads_of_all_sizes(
-    messages: list[tuple[bytes, Head, bytes]], data: st.DataObject
-) -> None:
-    chunks = cut(data.draw, b"".join(message[0] for message in messages))
+class RawStream:
+    """Any messages, and their bytes in random pieces."""
+
+    def __init__(self, draw: st.DrawFn) -> None:
+        self.messages = draw(st.lists(raw_messages(), max_size=5))
+        self.chunks = cut(draw, b"".join(message[0] for message in self.messages))
+
+    def __repr__(self) -> str:
+        """Leave the payloads out: they have up to 200,000 bytes."""
+        sizes = [len(chunk) for chunk in self.chunks]
+        return f"RawStream({[message[1] for message in self.messages]}, chunks of {sizes})"
+
+
+raw_streams = st.composite(RawStream)
+
+
+@given(raw_streams(), st.integers(0))
+def test_headers_of_both_forms_and_payloads_of_all_sizes(stream: RawStream, straight: int) -> None:
     found: list[tuple[Head, bytes]] = []
 
     def take(head: Head, payload: Buffer) -> None:
         found.append((head, bytes(payload)))
 
-    stream = MessageStream([take] * COMMANDS)
-    for chunk in chunks:
-        # As a shell does it: what it can receives straight into the large buffer
-        room = stream.large_room()
-        if room and data.draw(st.booleans()):
-            taken = min(len(room), len(chunk))
+    walker = MessageStream([take] * COMMANDS)
+    for index, chunk in enumerate(stream.chunks):
+        # Now and then as a shell does it: what it can receives straight into the large buffer
+        room = walker.large_room()
+        taken = min(len(room), len(chunk)) if straight >> index & 1 else 0
+        if taken:
             room[:taken] = chunk[:taken]
             room.release()
-            stream.large_received(taken)
-            chunk = chunk[taken:]
-        stream.feed(chunk)
-    assert found == [message[1:] for message in messages]
-    assert stream.messages == len(messages)
-    assert stream.bytes_needed == 16
+            walker.large_received(taken)
+        walker.feed(chunk[taken:])
+    assert found == [message[1:] for message in stream.messages]
+    assert walker.messages == len(stream.messages)
+    assert walker.bytes_needed == 16

@@ -7,6 +7,7 @@ import struct
 import pytest
 
 from caproto import ReadNotifyResponse, RemoteProtocolError
+from caproto._protocol import framing
 from caproto._protocol.arrays import Buffer
 from caproto._protocol.framing import COMMANDS, LARGE, MessageStream, walk_datagram
 from caproto._protocol.header import Head, pack_head
@@ -136,6 +137,35 @@ def test_payload_is_large_from_64_kib_on() -> None:
         assert bool(stream.large_room()) is large
 
 
+@pytest.mark.parametrize("size", [999, 70_000])
+def test_memory_for_a_large_payload_grows_with_what_is_received(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # So a peer that only announces much costs nothing.
+    monkeypatch.setattr(framing, "_ROOM", 1000)
+    data = large_message() + STREAM
+    collector = Collector()
+    collector.feed(data[:24])
+    assert collector.stream.expects_large
+    assert len(collector.stream.large_room()) == 1000
+    assert collector.stream.bytes_needed == 400_000
+    collector.feed(*chunks_of(data[24:], size))
+    assert not collector.stream.expects_large
+    assert collector.wire == data
+
+
+def test_handlers_can_be_exchanged_in_the_midst_of_a_chunk() -> None:
+    first, second = Collector(), Collector()
+
+    def hand_over(head: Head, payload: Buffer) -> None:
+        first.take(head, payload)
+        first.stream.set_handlers([second.take] * COMMANDS)
+
+    first.stream.set_handlers([hand_over] * COMMANDS)
+    first.feed(STREAM)
+    assert (len(first.messages), len(second.messages)) == (1, len(LITERALS) - 1)
+
+
 # --- what cannot be Channel Access ------------------------------------------------------------------
 
 
@@ -160,6 +190,8 @@ def test_command_that_does_not_exist_ends_the_stream(command: int) -> None:
         (15, 1 << 20, "announces 1048576 bytes"),
         (15, LARGE + 4, "not a multiple"),
         (99, LARGE, "command 99"),
+        (15, LARGE, "more than 1 elements of type 6 take"),
+        (18, LARGE, "more than 1 elements"),
     ],
 )
 def test_large_message_that_cannot_be_is_refused_before_it_is_received(

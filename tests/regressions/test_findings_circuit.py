@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import struct
+from itertools import pairwise
 
 import pytest
 
@@ -25,6 +26,7 @@ from caproto._protocol.messages import (
     ServerDisconnResponse,
     WriteNotifyRequest,
 )
+from caproto.client.circuit import Circuit
 from caproto.client.pv import PVState
 from tests.support.fakes import FakeClient, FakeNetwork, FakeRecord, FakeServer
 
@@ -47,12 +49,35 @@ def test_finding_3_2_01_failed_tcp_connect_leads_to_a_new_search(tcp: str) -> No
     server.tcp = tcp  # type: ignore[assignment]
     client = FakeClient(network)
     pv = client.pv("pv")
-    network.clock.run(6.0)  # longer than a connection may take
+    network.clock.run_until(lambda: pv.state is PVState.CONNECTING)
+    network.clock.run_until(lambda: pv.state is PVState.SEARCHING, limit=5.1)
     assert not client.engine.circuits
-    assert pv.state is PVState.SEARCHING
     server.tcp = "accept"
     network.clock.run_until(lambda: pv.connected, limit=2.0)
     assert pv.states == ["connected"]
+
+
+def test_finding_3_2_01_pauses_between_attempts_to_connect_grow_and_have_an_end() -> None:
+    network = FakeNetwork()
+    server = FakeServer(network, ["pv"])
+    server.tcp = "refuse"
+    client = FakeClient(network, EPICS_CA_MAX_SEARCH_PERIOD="60")
+    pv = client.pv("pv")
+    attempts: list[float] = []
+    connect = network.connect
+
+    def count(circuit: Circuit) -> None:
+        attempts.append(network.clock.now)
+        connect(circuit)
+
+    network.connect = count  # type: ignore[method-assign]
+    network.clock.run(600.0)
+    pauses = [later - earlier for earlier, later in pairwise(attempts)]
+    assert pauses[0] >= 0.5
+    assert len(attempts) < 30
+    network.clock.run(200_000.0)  # long enough for a penalty that doubles without end to overflow
+    server.tcp = "accept"
+    network.clock.run_until(lambda: pv.connected, limit=100.0)
 
 
 def test_finding_3_2_01_unreachable_server_delays_nobody_else() -> None:

@@ -20,6 +20,7 @@ from caproto.commandline.repeater import main
 from caproto.sync import repeater
 from tests.conftest import Loopback
 from tests.support import free_port, free_ports
+from tests.support.logs import unconfigured_logging
 from tests.support.ports import bound_ports
 
 from .programs import Client, c_repeater, our_repeater, owner_of_udp_port, running, wait_until
@@ -217,6 +218,13 @@ def test_of_repeaters_started_at_once_one_remains(tmp_path: Path) -> None:
 # --- the command and the module, in this process --------------------------------------------------
 
 
+@pytest.fixture
+def logging_as_it_was() -> Iterator[None]:
+    """Undo what the command configures."""
+    with unconfigured_logging():
+        yield
+
+
 def test_the_command_tells_its_version_and_its_port(
     capsys: pytest.CaptureFixture[str], loopback: Loopback
 ) -> None:
@@ -248,6 +256,7 @@ def test_an_address_of_another_machine_cannot_be_served(loopback: Loopback) -> N
         repeater.run("198.51.100.1")
 
 
+@pytest.mark.usefixtures("logging_as_it_was")
 def test_a_port_that_is_not_for_us_ends_the_command_with_an_error(
     loopback: Loopback, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -411,7 +411,10 @@ class VirtualCircuit:
             channel = self.channels.get(command.cid)
             if channel is None:
                 kind = ClientChannel if self.our_role is CLIENT else ServerChannel
-                channel = kind(command.name, self, command.cid)
+                try:
+                    channel = kind(command.name, self, command.cid)
+                except CaprotoValueError as error:
+                    raise LocalProtocolError(str(error)) from error
             return channel
         if isinstance(command, _BY_SID):
             channel = self.channels_sid.get(command.sid)

@@ -250,6 +250,8 @@ class CoroutineQueue:
         Of the PV.
     call : callable
         ``f(item) -> coroutine or None``; None when nobody is there any more.
+    user_function : callable
+        ``f() -> function``: what the log calls it.
     tasks : set
         Where the running task is registered, so that its owner can cancel it.
     """
@@ -258,10 +260,12 @@ class CoroutineQueue:
         self,
         name: str,
         call: Callable[[Any], Coroutine[Any, Any, Any] | None],
+        user_function: Callable[[], Any],
         tasks: set[asyncio.Task[Any]],
     ) -> None:
         self._name = name
         self._call = call
+        self._user_function = user_function
         self._tasks = tasks
         self._items: deque[Any] = deque()
         self._running = False
@@ -287,7 +291,7 @@ class CoroutineQueue:
                     if coroutine is not None:
                         await coroutine
                 except Exception:
-                    log_failure(self._name, self._call)
+                    log_failure(self._name, self._user_function())
                 self._backlog.taken(nbytes)
         finally:
             self._running = False
@@ -327,7 +331,7 @@ class CallbackHandler:
         self.callbacks[token] = func
         if is_coroutine_callback(func):
             self._coroutines[token] = CoroutineQueue(
-                self.pv.name, lambda args: func(*args), self.pv.context._tasks
+                self.pv.name, lambda args: func(*args), lambda: func, self.pv.context._tasks
             )
         if run and self._last is not None:
             self._call(token, func, self._last)

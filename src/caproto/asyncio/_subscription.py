@@ -146,7 +146,10 @@ class Subscription(SubscriptionCore):
         reference = self._reference(func, token, strong)
         if is_coroutine_callback(func):
             self._coroutines[token] = CoroutineQueue(
-                self.pv.name, self._coroutine_call(reference), self.pv.context._tasks
+                self.pv.name,
+                self._coroutine_call(token, reference),
+                reference,
+                self.pv.context._tasks,
             )
         else:
             self._plain[token] = reference
@@ -185,9 +188,9 @@ class Subscription(SubscriptionCore):
         )
         return _old_signature(reference)
 
-    def _coroutine_call(self, reference: Reference) -> Callable[[Any], Any]:
+    def _coroutine_call(self, token: int, reference: Reference) -> Callable[[Any], Any]:
         def call(message: Any) -> Any:
-            func = reference()
+            func = reference() if token in self._coroutines else None  # removed meanwhile
             return None if func is None else func(self, message)
 
         return call

@@ -72,6 +72,7 @@ class Circuit:
     """
 
     __slots__ = (
+        "_creation_check",
         "_debug",
         "_ioids_used_up",
         "_joining",
@@ -93,6 +94,7 @@ class Circuit:
         "opened_at",
         "priority",
         "protocol",
+        "proven",
         "runners",
         "state",
         "stream",
@@ -114,6 +116,8 @@ class Circuit:
         self.health = Liveness(now, engine.conn_tmo, engine.answer_time)
         self.opened_at = now
         self.connect_deadline = now + engine.connect_time
+        self.proven = False  # whether the server has ever made a channel
+        self._creation_check: tuple[float, int] | None = None
         self._suspended_by: set[object] = set()
         self.manager: Any = None  # the shell's object for this circuit
         self.runners: list[Any] = []  # who is told at the end of each chunk
@@ -225,7 +229,11 @@ class Circuit:
         """Return when `on_timer` has something to do."""
         if self.state is CircuitState.CONNECTING:
             return self.connect_deadline
-        return self.health.deadline(bool(self.tables.creating))
+        check = self._creation_check
+        if not self.tables.creating:
+            return self.health.deadline(False)
+        deadline = self.health.deadline(True)
+        return deadline if check is None else min(deadline, check[0])
 
     def on_timer(self, now: float) -> None:
         """Look after the circuit's health."""
@@ -233,6 +241,7 @@ class Circuit:
             if now >= self.connect_deadline:
                 self.close("the server did not accept a TCP connection in time", now)
             return
+        self._check_creation(now)
         verdict = self.health.check(now, bool(self.tables.creating))
         if verdict is Verdict.ECHO:
             self.send(_ECHO if self.version >= 3 else _READ_SYNC)
@@ -247,6 +256,22 @@ class Circuit:
                 extra={"their_address": self.address},
             )
             self.close("the server does not respond", now)
+
+    def _check_creation(self, now: float) -> None:
+        """Give up channels that a living server has not made for as long as a silent one is trusted.
+
+        Channels need no clock each: their cids ascend, so all up to the newest of one look are overdue at the next.
+        """
+        creating, check = self.tables.creating, self._creation_check
+        if not creating:
+            self._creation_check = None
+        elif check is None:
+            self._creation_check = (now + self.health.patience, next(reversed(creating)))
+        elif now >= check[0]:
+            self._creation_check = None
+            reason = f"the server has not made a channel for {self.health.patience:.1f} s"
+            for pv in [pv for cid, pv in creating.items() if cid <= check[1]]:
+                self.engine.channel_lost(pv, self.drop(pv), reason, now, penalty=True)
 
     def on_beacon(self, anomaly: bool, now: float) -> None:
         """Take a beacon of the circuit's server.

@@ -26,10 +26,11 @@ _CONNECT_TIME = 5.0  # seconds for a TCP connection
 _SWEEP_INTERVAL = 0.02  # seconds between two looks at the requests: how exact a timeout is at worst
 _FIRST_PENALTY = 0.5  # seconds
 _LARGEST_PENALTY = 30.0
+_SHORT_LIFE = 0.5  # seconds; a circuit that ends sooner would end again and again, as fast as the network allows
 
 
 class _Penalty:
-    """A server that answers searches but cannot be connected to."""
+    """A server that answers searches but cannot be connected to, makes no channels, or not for long."""
 
     __slots__ = ("strikes", "until")
 
@@ -39,7 +40,7 @@ class _Penalty:
 
     def strike(self, now: float) -> None:
         self.until = now + min(_LARGEST_PENALTY, _FIRST_PENALTY * 2**self.strikes)
-        self.strikes += 1
+        self.strikes = min(self.strikes + 1, 16)
 
 
 class ClientEngine:
@@ -101,12 +102,12 @@ class ClientEngine:
         """Take an address for `pv`; False if its server is not to be trusted at the moment."""
         if pv.state is not PVState.SEARCHING or self.closed:
             return True
-        penalty = self._penalties.get(address)
-        if penalty is not None and now < penalty.until:
-            return False
         key = (address, pv.priority)
         circuit = self.circuits.get(key)
         if circuit is None:
+            penalty = self._penalties.get(address)
+            if penalty is not None and now < penalty.until:
+                return False
             circuit = self.circuits[key] = Circuit(self, address, pv.priority, version, now)
             self.host.open_circuit(circuit)
             self.wake_for(circuit.next_deadline())
@@ -163,6 +164,7 @@ class ClientEngine:
         """Go on where things were: tell the shell, subscribe, send what was waiting."""
         pv.state = PVState.CONNECTED
         pv.failures = 0
+        circuit.proven = True
         if self._penalties:
             self._penalties.pop(circuit.address, None)
         pv.tell_disconnect = True
@@ -249,6 +251,9 @@ class ClientEngine:
         for circuit in self.circuits.values():
             if circuit.address == address:
                 circuit.on_beacon(anomaly, now)
+        penalty = self._penalties.get(address) if anomaly else None
+        if penalty is not None:
+            penalty.until = now  # it may be a new server; the next strike counts as much as ever
 
     def circuit_closed(
         self,
@@ -265,10 +270,12 @@ class ClientEngine:
         by_pv: dict[PVCore, list[Request]] = {}
         for request in requests:
             by_pv.setdefault(request.pv, []).append(request)
-        if retry and not was_connected:
+        if retry and (not circuit.proven or now - circuit.opened_at < _SHORT_LIFE):
             self._penalties.setdefault(circuit.address, _Penalty()).strike(now)
+        if retry and not circuit.proven:
             logger.warning(
-                "Cannot connect to %s:%d, which answered a search: %s. Its %d PVs are searched again.",
+                "%s %s:%d, which answered a search: %s. Its %d PVs are searched again.",
+                "No channel from" if was_connected else "Cannot connect to",
                 *circuit.address,
                 reason,
                 len(pvs),

@@ -76,9 +76,8 @@ class Liveness:
                 return Verdict.WAIT
             if late <= self.answer_time:
                 return Verdict.DEAD
-            self._judged_from = (
-                now  # nobody has looked at the socket for long: the answer may wait there
-            )
+            # Nobody has looked at the socket for long: the answer may wait there.
+            self._judged_from = now
             return Verdict.WAIT
         if now < self._limit(busy):
             return Verdict.WAIT
@@ -90,12 +89,10 @@ class Liveness:
         sent = self.echo_sent
         if sent is None:
             return self._limit(busy)
-        answered_by = max(sent, self._judged_from) + self.answer_time
-        return (
-            answered_by
-            if self.last_bytes < sent
-            else max(answered_by, self.last_bytes + self.patience)
-        )
+        answered_by = self._judged_from + self.answer_time
+        if self.last_bytes < sent:
+            return answered_by
+        return max(answered_by, self.last_bytes + self.patience)
 
     def _limit(self, busy: bool) -> float:
         if busy:

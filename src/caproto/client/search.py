@@ -46,6 +46,7 @@ class Search:
         "flight",
         "listeners",
         "name",
+        "refused",
         "request",
         "since",
     )
@@ -59,6 +60,7 @@ class Search:
         self.flight: _Flight | None = None
         self.listeners: list[OnFound] = []
         self.address: Address | None = None
+        self.refused = False  # answered by a server that is not trusted at the moment
         raw = name.encode("latin-1", "replace") + b"\0"
         size = padded(len(raw))
         # Packed once: a search may go out dozens of times.
@@ -310,6 +312,7 @@ class SearchEngine:
         refused = [on_found for on_found in listeners if not on_found(address, version, now)]
         if refused:
             search.listeners = refused
+            search.refused = True
             return
         search.address = address
         self._by_name.pop(search.name, None)
@@ -327,7 +330,7 @@ class SearchEngine:
             self._deviation += (abs(sample - self._rtt) - self._deviation) / 4
             self._rtt += (sample - self._rtt) / 8
             self._window = min(_WINDOW_MOST, self._window + 1)
-        elif now - self._backed_off > self._patience():
+        elif not search.refused and now - self._backed_off > self._patience():
             # The name exists, so its first request or answer was lost. Once per round trip is enough to learn it.
             self._backed_off = now
             self._window = max(_WINDOW_LEAST, self._window / 2)
