@@ -320,6 +320,14 @@ def test_error_about_a_channel_names_it(pair: CircuitPair) -> None:
     assert remote.value.pv_name == "some:pv"
 
 
+def test_channel_whose_name_cannot_be_is_a_remote_error() -> None:
+    server = CircuitPair().handshake().server
+    nameless = CreateChanRequest.from_wire((18, 8, 0, 0, 1, 13), bytes(8))
+    with pytest.raises(RemoteProtocolError, match="cannot be the name of a PV"):
+        server.process_command(nameless)
+    assert server.channels == {}
+
+
 def test_priority_that_a_client_must_not_have() -> None:
     server = VirtualCircuit(SERVER, ("127.0.0.1", 40000), None)
     command = VersionRequest.from_wire((0, 0, 100, 13, 0, 0))

@@ -106,6 +106,7 @@ def test_filters_are_read(text: str, expected: ChannelFilter) -> None:
         ('{"sync":{"m":"sometimes","s":"x"}}', "'sync' needs"),
         ('{"sync":{"m":"while"}}', "'sync' needs"),
         ('{"sync":{"while":5}}', "'sync' needs"),
+        ('{"sync":{}}', "'sync' needs"),
         ("{", "is not a JSON object"),
         ("null", "is not a JSON object"),
         ("[1", "is not a JSON object"),

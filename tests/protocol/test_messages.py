@@ -323,6 +323,7 @@ def test_validation_compares_payload_and_header() -> None:
     with pytest.raises(CaprotoValueError, match="there are 8"):
         Message(header, bytes(4), bytes(4))
     assert Message(header, bytes(8), bytes(8)).payload_size == 16
+    assert Message(header, bytes(8), validate=False).payload_size == 16
 
 
 # --- the rest of the interface ----------------------------------------------------------------------

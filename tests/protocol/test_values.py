@@ -343,6 +343,16 @@ def test_backend_of_ones_own() -> None:
     assert calls == [(T.DOUBLE, 2)]
 
 
+def test_backend_that_cannot_encode() -> None:
+    def python_to_epics(values: Any, data_type: ChannelType) -> bytes:
+        raise ValueError("on strike")
+
+    plain = current_backend()
+    register_backend(plain._replace(name="broken", python_to_epics=python_to_epics))
+    with using_backend("broken"), pytest.raises(CaprotoConversionError, match="on strike"):
+        encode_values(T.DOUBLE, (1.0, 2.0))
+
+
 def test_convert_values_gives_machine_order(backend: str) -> None:
     converted = current_backend().convert_values([1, 2], T.LONG)
     assert converted.tolist() == [1, 2]

@@ -328,9 +328,11 @@ def test_finding_3_2_01_channel_that_cannot_be_right_is_not_asked_for_in_a_storm
     server = FakeServer(network, ["pv"])
     server.on(
         CreateChanRequest,
-        lambda connection, request: CreateChanResponse(ChannelType.DOUBLE, 1, request.cid, 1)
-        .__bytes__()
-        .replace(b"\0\x06\0\x01", b"\0\x63\0\x01"),  # no such data type
+        lambda connection, request: (
+            CreateChanResponse(ChannelType.DOUBLE, 1, request.cid, 1)
+            .__bytes__()
+            .replace(b"\0\x06\0\x01", b"\0\x63\0\x01")
+        ),  # no such data type
     )
     client = FakeClient(network)
     pv = client.pv("pv")

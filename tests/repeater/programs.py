@@ -53,7 +53,10 @@ def running(program: Program, port: int) -> Iterator[Program]:
     finally:
         if program.running:
             program.send_signal(signal.SIGTERM)
-            program.wait()
+            try:
+                program.wait(timeout=10)
+            finally:
+                program.kill()
 
 
 def wait_until(condition: Callable[[], object], what: str, timeout: float = 20.0) -> None:

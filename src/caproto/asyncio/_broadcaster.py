@@ -7,6 +7,7 @@ import logging
 import socket
 import threading
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from .._addresses import is_ipv4
@@ -63,7 +64,6 @@ class SharedBroadcaster:
         )
         self.engine = BroadcastEngine(self.results, self.settings.server_port)
         self.listeners: set[Any] = set()
-        self._destinations: tuple[Address, ...] | None = None
         self._errors: dict[Address, int] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._wake = _NEVER
@@ -91,8 +91,14 @@ class SharedBroadcaster:
             )
             for address in self.settings.name_servers
         ]
-        self._looked_up = float("-inf")
-        self._find_destinations()
+        numbers = tuple(address for address in self.settings.addr_list if is_ipv4(address.host))
+        # What needs no looking up is searched at once, however long the host names take.
+        self._destinations: tuple[Address, ...] = search_destinations(
+            replace(self.settings, addr_list=numbers)
+        )
+        self._looked_up = _NEVER
+        if len(numbers) < len(self.settings.addr_list):
+            self._look_up_soon()
 
     def __repr__(self) -> str:
         return (
@@ -141,8 +147,11 @@ class SharedBroadcaster:
     def describe_search(self, name: str) -> str:
         """Say where and how often `name` was looked for, and what to check."""
         search = self.results.get(name)
-        where = ", ".join(f"{host}:{port}" for host, port in self._destinations or ())
+        where = ", ".join(f"{host}:{port}" for host, port in self._places())
         if not where:
+            hosts = ", ".join(address.host for address in self.settings.addr_list)
+            if hosts:
+                return f"There is no address to search: {hosts} of EPICS_CA_ADDR_LIST could not be looked up yet."
             return "There is no address to search: set EPICS_CA_ADDR_LIST, or EPICS_CA_AUTO_ADDR_LIST=YES."
         often = f"{search.attempts} times" if search is not None else "no longer"
         return (
@@ -152,7 +161,7 @@ class SharedBroadcaster:
 
     def _places(self) -> list[Address]:
         """Return where names are looked for."""
-        return [*(self._destinations or ()), *(link.server.address for link in self._name_servers)]
+        return [*self._destinations, *(link.server.address for link in self._name_servers)]
 
     def search_again(self) -> None:
         """Ask for all unanswered names once more, soon."""
@@ -195,7 +204,7 @@ class SharedBroadcaster:
     def _poll(self) -> None:
         """Send what is due, and plan the next time."""
         self._poll_soon = False
-        if self.closed or self._destinations is None:
+        if self.closed:
             return
         now = self._loop.time()
         for link in self._name_servers:
@@ -206,7 +215,7 @@ class SharedBroadcaster:
             for link in self._name_servers:
                 link.server.ask(datagram)
         if self.results.pending and now >= self._looked_up + self.settings.dns_refresh:
-            self._find_destinations()
+            self._look_up_soon()
         deadline = self.results.next_deadline()
         for link in self._name_servers:
             deadline = min(deadline, link.server.next_deadline())
@@ -224,16 +233,11 @@ class SharedBroadcaster:
 
     # --- the socket -------------------------------------------------------------------------------------------------
 
-    def _find_destinations(self) -> None:
-        """Find out where to search.
+    def _look_up_soon(self) -> None:
+        """Look the host names up: at first, and from time to time while something is not found.
 
-        Host names are looked up in a thread, and again from time to time while something is not found: a server's
-        address may change. Without names everything is known at once, and for good.
+        A server's address may change.
         """
-        if all(is_ipv4(address.host) for address in self.settings.addr_list):
-            self._looked_up = _NEVER
-            self._destinations = search_destinations(self.settings)
-            return
         self._looked_up = self._loop.time()
         task = self._loop.create_task(self._look_up_destinations())
         self._tasks.add(task)
@@ -255,8 +259,9 @@ class SharedBroadcaster:
                 pass  # the loop is closed
 
         threading.Thread(target=look_up, name="caproto-lookup", daemon=True).start()
-        self._destinations = await found
-        self._poll_at_end_of_turn()
+        if await found != self._destinations:
+            self._destinations = found.result()
+            self.search_again()
 
     def _send_datagram(self, datagram: bytes, destination: Address) -> None:
         """Send; what the network does not take now is sent again with the next retry."""
@@ -296,7 +301,7 @@ class SharedBroadcaster:
             Travel in one datagram to all addresses that are searched.
         """
         datagram = b"".join(bytes(command) for command in commands)
-        for destination in self._destinations or ():
+        for destination in self._destinations:
             self._send_datagram(datagram, destination)
 
     # --- the repeater -----------------------------------------------------------------------------------------------
@@ -314,7 +319,8 @@ class SharedBroadcaster:
         if self.engine.registered or self.closed:
             return
         self._attempts += 1
-        if self._attempts == 2 and self.settings.spawn_repeater:
+        # Tried again from time to time: of two that start at once, both may find the port taken and end.
+        if self._attempts % 2 == 0 and self.settings.spawn_repeater:
             spawn_repeater(self.settings.repeater_port)
         self._send_registration()
         pause = _SPAWN_AFTER if self._attempts <= 2 else self.registration_retry_time

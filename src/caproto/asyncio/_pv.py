@@ -633,12 +633,14 @@ class PV(PVCore):
         DisconnectedError
             If the PV is not connected.
         """
-        if self.circuit is None:
+        address = self.address
+        heard = self.context.broadcaster.time_since_last_heard() if address else {}
+        if address not in heard:  # no server, or one that has not said anything yet
             raise DisconnectedError(
                 f"{self!r} has no server at the moment: wait for the connection first",
                 pv_name=self.name,
             )
-        return self.context.broadcaster.time_since_last_heard()[self.circuit.address]
+        return heard[address]
 
 
 class OnLoop:

@@ -49,6 +49,7 @@ class BroadcastEngine:
         self.last_heard: dict[Address, float] = {}
         self.on_beacon: list[Callable[[Address, bool], None]] = []
         """``f(address, anomaly)`` for each beacon that counts."""
+        self._sequence: int | None = None  # of the searches that the datagram at hand answers
         self._beacons: dict[Address, BeaconRecord] = {}
         self._noisy: set[Address] = set()
 
@@ -58,6 +59,7 @@ class BroadcastEngine:
 
     def on_datagram(self, data: bytes, sender: Address, now: float) -> None:
         """Take a datagram; whatever is in it, nothing is raised."""
+        self._sequence = None
         try:
             for head, payload in walk_datagram(data):
                 handler = self._HANDLERS.get(head[0])
@@ -79,6 +81,11 @@ class BroadcastEngine:
                 extra={"their_address": sender},
             )
 
+    def _on_version(self, head: Head, payload: Buffer, sender: Address, now: float) -> None:
+        """Take the sequence number that the server sends back, if it says that there is one."""
+        if head[2] & 1:
+            self._sequence = head[4]
+
     def _on_search_reply(self, head: Head, payload: Buffer, sender: Address, now: float) -> None:
         _, size, port, count, address, cid = head[:6]
         # A search *request* has our own version in the count, and must not be taken for an answer (it comes back to
@@ -87,7 +94,7 @@ class BroadcastEngine:
             return
         host = sender[0] if address == ANY_ADDRESS else ipv4_from_int32(address)
         version = wire(SearchResponse, head, payload).version if size >= 2 else 0
-        self.search.on_reply(cid, (host, port), version, now)
+        self.search.on_reply(cid, (host, port), version, now, self._sequence)
 
     def _on_beacon(self, head: Head, payload: Buffer, sender: Address, now: float) -> None:
         host = sender[0] if head[5] == 0 else ipv4_from_int32(head[5])
@@ -116,6 +123,7 @@ class BroadcastEngine:
     _HANDLERS: ClassVar[
         dict[int, Callable[[BroadcastEngine, Head, Buffer, Address, float], None]]
     ] = {
+        Command.VERSION: _on_version,
         Command.SEARCH: _on_search_reply,
         Command.RSRV_IS_UP: _on_beacon,
         Command.REPEATER_CONFIRM: _on_confirm,

@@ -258,7 +258,7 @@ class Circuit:
             self.close("the server does not respond", now)
 
     def _check_creation(self, now: float) -> None:
-        """Give up channels that a living server has not made for as long as a silent one is trusted.
+        """Give up channels that a living server has not made for longer than a silent one is trusted.
 
         Channels need no clock each: their cids ascend, so all up to the newest of one look are overdue at the next.
         """
@@ -266,10 +266,12 @@ class Circuit:
         if not creating:
             self._creation_check = None
         elif check is None:
-            self._creation_check = (now + self.health.patience, next(reversed(creating)))
+            # A server that is silent as well is found out before.
+            limit = self.health.patience + 2 * self.health.answer_time
+            self._creation_check = (now + limit, next(reversed(creating)))
         elif now >= check[0]:
             self._creation_check = None
-            reason = f"the server has not made a channel for {self.health.patience:.1f} s"
+            reason = "the server lives, but has not made the channel"
             for pv in [pv for cid, pv in creating.items() if cid <= check[1]]:
                 self.engine.channel_lost(pv, self.drop(pv), reason, now, penalty=True)
 

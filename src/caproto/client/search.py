@@ -3,19 +3,23 @@
 Names travel packed into datagrams. A limited number of datagrams is in flight at a time, so that neither a server's
 receive buffer nor ours overflows: a window that opens with every answer, as in TCP. A datagram leaves the window when
 anything in it is answered, or after a few round trips. Names that do not exist are never answered, so silence alone
-does not close the window: only a name that is found at a later try shows that an earlier one was lost.
+does not close the window: only a name that is found at its second try shows that the first was lost, and only if the
+answer is not a late one to the first. Servers send the sequence number of the datagram back, which tells these apart
+and gives the true round trip, however long it is.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from heapq import heappop, heappush
 from typing import TypeAlias
 
-from .._constants import DEFAULT_PROTOCOL_VERSION, NO_REPLY, SEARCH_MAX_DATAGRAM_BYTES
+from .._constants import DEFAULT_PROTOCOL_VERSION, MAX_UDP_SEND, NO_REPLY
 from .._protocol.enums import Command
 from .._protocol.header import HEADER, padded
+from .._protocol.messages.base import checked_name
 
 __all__ = ["Address", "OnFound", "Search", "SearchEngine"]
 
@@ -26,13 +30,17 @@ OnFound: TypeAlias = Callable[[Address, int, float], bool]
 logger = logging.getLogger("caproto.bcast.search")
 
 _FIRST_PERIOD = 0.032  # libca's shortest estimate of a round trip, in seconds
-_WINDOW_START = 16  # datagrams
-_WINDOW_MOST = (
-    64  # 64 datagrams take about 150 KB of the 208 KB that Linux gives a UDP socket by default
+_LONGEST_PATIENCE = (
+    0.5  # seconds; a gateway that has to search itself is slow, but the network is not
 )
+_WINDOW_START = 16  # datagrams
+# 64 datagrams take about 150 KB of the 208 KB that Linux gives a UDP socket by default.
+_WINDOW_MOST = 64
 _WINDOW_LEAST = 8
+_HISTORY = 4096  # datagrams whose time of sending is remembered
 _BOOST_INTERVAL = 0.5  # seconds between two occasions to ask for everything again at once
-_VERSION_SIZE = HEADER.size
+_BOOSTED = 4  # attempts that count after a boost: the next one follows after half a second
+_ROOM = MAX_UDP_SEND - HEADER.size  # what VERSION leaves of a datagram
 
 
 class Search:
@@ -42,7 +50,6 @@ class Search:
         "address",
         "attempts",
         "cid",
-        "due",
         "flight",
         "listeners",
         "name",
@@ -56,12 +63,13 @@ class Search:
         self.cid = cid
         self.since = now
         self.attempts = 0
-        self.due = now
         self.flight: _Flight | None = None
         self.listeners: list[OnFound] = []
         self.address: Address | None = None
         self.refused = False  # answered by a server that is not trusted at the moment
-        raw = name.encode("latin-1", "replace") + b"\0"
+        raw = checked_name(
+            name
+        )  # one that is too long would never fit into a datagram, and stop all others
         size = padded(len(raw))
         # Packed once: a search may go out dozens of times.
         self.request = HEADER.pack(
@@ -72,11 +80,13 @@ class Search:
 class _Flight:
     """One datagram on its way."""
 
-    __slots__ = ("answered", "sent")
+    __slots__ = ("answered", "sent", "sequence", "waiting")
 
-    def __init__(self, sent: float) -> None:
+    def __init__(self, sequence: int, sent: float) -> None:
+        self.sequence = sequence
         self.sent = sent
         self.answered = False
+        self.waiting = True
 
 
 class SearchEngine:
@@ -98,12 +108,15 @@ class SearchEngine:
         self._found: deque[tuple[float, Search]] = deque()
         self._next_cid = 0
         self._new: deque[Search] = deque()
-        self._levels: list[deque[tuple[float, Search]]] = []
+        # One heap for each number of attempts: due time, cid, search. A name is in one of them at most; an entry whose
+        # name was found or cancelled meanwhile is dropped when its turn comes.
+        self._levels: list[list[tuple[float, int, Search]]] = []
         self._flights: deque[_Flight] = deque()
         self._window = float(_WINDOW_START)
         self._outstanding = 0
         self._rtt, self._deviation = _FIRST_PERIOD / 4, _FIRST_PERIOD / 8
         self._sequence = 0
+        self._sent_at = [0.0] * _HISTORY
         self._last_boost = float("-inf")
         self._boost_due = float("inf")
         self._backed_off = float("-inf")
@@ -131,12 +144,20 @@ class SearchEngine:
         now : float
         delay : float
             Seconds before the first request.
+
+        Raises
+        ------
+        CaprotoTypeError, CaprotoValueError
+            If `name` cannot be the name of a PV.
         """
         search = self._by_name.get(name)
         if search is None:
             cid = self._next_cid
+            while cid in self._by_cid:  # only after 2**32 searches
+                cid = (cid + 1) & 0xFFFFFFFF
+            search = Search(name, cid, now)
             self._next_cid = (cid + 1) & 0xFFFFFFFF
-            search = self._by_name[name] = self._by_cid[cid] = Search(name, cid, now)
+            self._by_name[name] = self._by_cid[cid] = search
             if delay > 0.0:
                 self._queue_retry(search, 0, now + delay)
             else:
@@ -170,26 +191,20 @@ class SearchEngine:
         spacing : float
             Seconds since the last time; what is asked for sooner happens then.
         """
-        if now - self._last_boost < spacing:
+        if now < self._last_boost + spacing:
             self._boost_due = min(self._boost_due, self._last_boost + spacing)
             return
         self._last_boost, self._boost_due = now, float("inf")
-        again = [s for _, s in self._live_retries()]
-        for level in self._levels:
-            level.clear()
-        for search in again:
-            search.attempts = min(search.attempts, 1)
-            self._queue_retry(search, 1, now)
+        levels, self._levels = self._levels, []
+        for level in levels:
+            for _, _, search in level:
+                if self._is_live(search):
+                    search.attempts = min(search.attempts, _BOOSTED)
+                    self._queue_retry(search, search.attempts, now)
 
-    def _live_retries(self) -> Iterable[tuple[float, Search]]:
-        for level in self._levels:
-            for entry in level:
-                if self._is_live(*entry):
-                    yield entry
-
-    def _is_live(self, due: float, search: Search) -> bool:
-        """Tell whether a queue entry still counts: the name may have been found, cancelled or queued again."""
-        return search.due == due and self._by_name.get(search.name) is search
+    def _is_live(self, search: Search) -> bool:
+        """Tell whether a queue entry still counts: the name may have been found or cancelled."""
+        return self._by_name.get(search.name) is search
 
     # --- what goes out ----------------------------------------------------------------------------------------------
 
@@ -210,43 +225,43 @@ class SearchEngine:
         """Return when `poll` has something to do."""
         deadline = self._boost_due
         if self._outstanding >= self._window:  # nothing can go out before an answer or this
-            return (
-                min(deadline, self._flights[0].sent + self._patience())
-                if self._flights
-                else deadline
-            )
+            return min(deadline, self._flights[0].sent + self._patience())
         if self._new:
             return float("-inf")
         for level in self._levels:
-            while level and not self._is_live(*level[0]):
-                level.popleft()
+            while level and not self._is_live(level[0][2]):
+                heappop(level)
             if level:
                 deadline = min(deadline, level[0][0])
         return deadline
 
     def _patience(self) -> float:
         """Seconds after which a datagram counts as unanswered."""
-        return max(_FIRST_PERIOD, self._rtt + 4 * self._deviation)
+        return min(_LONGEST_PATIENCE, max(_FIRST_PERIOD, self._rtt + 4 * self._deviation))
 
     def _expire(self, now: float) -> None:
         """Let go of datagrams that nobody answered, and of old answers."""
-        limit = now - self._patience()
-        flights = self._flights
-        while flights and (flights[0].answered or flights[0].sent <= limit):
-            if not flights.popleft().answered:
-                self._outstanding -= 1
+        patience, flights = self._patience(), self._flights
+        while flights and (not flights[0].waiting or flights[0].sent + patience <= now):
+            self._land(flights.popleft())
         found = self._found
-        while found and found[0][0] <= now - self.duplicates_period:
+        while found and found[0][0] + self.duplicates_period <= now:
             self._by_cid.pop(found.popleft()[1].cid, None)
+
+    def _land(self, flight: _Flight) -> None:
+        """Make room in the window, once for each datagram."""
+        if flight.waiting:
+            flight.waiting = False
+            self._outstanding -= 1
 
     def _pack_new(self) -> list[Search]:
         """Take as many new names as fit into a datagram."""
-        room = SEARCH_MAX_DATAGRAM_BYTES - _VERSION_SIZE
+        room = _ROOM
         names: list[Search] = []
         new = self._new
         while new:
             search = new[0]
-            if self._by_name.get(search.name) is search:
+            if self._is_live(search):
                 if len(search.request) > room:
                     break
                 room -= len(search.request)
@@ -256,28 +271,29 @@ class SearchEngine:
 
     def _pack_retries(self, now: float) -> list[Search]:
         """Take names whose time has come again; those that were tried least come first."""
-        room = SEARCH_MAX_DATAGRAM_BYTES - _VERSION_SIZE
+        room = _ROOM
         names: list[Search] = []
         for level in self._levels:
             while level and level[0][0] <= now:
-                due, search = level[0]
-                if self._is_live(due, search):
+                search = level[0][2]
+                if self._is_live(search):
                     if len(search.request) > room:
                         return names
                     room -= len(search.request)
                     names.append(search)
-                level.popleft()
+                heappop(level)
         return names
 
     def _send(self, names: list[Search], now: float) -> bytes:
         """Make a datagram of `names`, and plan when each is due again."""
-        flight = _Flight(now)
+        sequence = self._sequence = (self._sequence + 1) & 0xFFFFFFFF
+        self._sent_at[sequence % _HISTORY] = now
+        flight = _Flight(sequence, now)
         self._flights.append(flight)
         self._outstanding += 1
-        self._sequence = (self._sequence + 1) & 0xFFFFFFFF
         self.datagrams_sent += 1
         self.requests_sent += len(names)
-        parts = [HEADER.pack(Command.VERSION, 0, 1, DEFAULT_PROTOCOL_VERSION, self._sequence, 0)]
+        parts = [HEADER.pack(Command.VERSION, 0, 1, DEFAULT_PROTOCOL_VERSION, sequence, 0)]
         for search in names:
             search.flight = flight
             parts.append(search.request)
@@ -287,58 +303,80 @@ class SearchEngine:
 
     def _period(self, attempts: int) -> float:
         """Seconds from one request to the next: doubling, from about a round trip to the plateau."""
-        return min(
-            self.max_period, max(_FIRST_PERIOD, self._patience()) * 2.0 ** min(attempts - 1, 40)
-        )
+        return min(self.max_period, self._patience() * 2.0 ** min(attempts - 1, 40))
 
     def _queue_retry(self, search: Search, level: int, due: float) -> None:
         while len(self._levels) <= level:
-            self._levels.append(deque())
-        search.due = due
-        self._levels[level].append((due, search))
+            self._levels.append([])
+        heappush(self._levels[level], (due, search.cid, search))
 
     # --- what comes in ----------------------------------------------------------------------------------------------
 
-    def on_reply(self, cid: int, address: Address, version: int, now: float) -> None:
-        """Take one answer."""
+    def on_reply(
+        self, cid: int, address: Address, version: int, now: float, sequence: int | None = None
+    ) -> None:
+        """Take one answer.
+
+        Parameters
+        ----------
+        cid : int
+        address : (host, port)
+        version : int
+            Minor protocol version of the server.
+        now : float
+        sequence : int, optional
+            Of the datagram that is answered, from servers that tell it.
+        """
         search = self._by_cid.get(cid)
         if search is None:
             return
         if search.address is not None:
             self._on_duplicate(search, address)
             return
-        self._on_answered(search, now)
-        listeners = search.listeners
+        self._on_answered(search, sequence, now)
+        # A listener may search the same name again at once, if the server cannot be connected to.
+        del self._by_name[search.name]
+        listeners, search.listeners = search.listeners, []
         refused = [on_found for on_found in listeners if not on_found(address, version, now)]
-        if refused:
-            search.listeners = refused
-            search.refused = True
+        if not refused:
+            search.address = address
+            self._found.append((now, search))
             return
-        search.address = address
-        self._by_name.pop(search.name, None)
-        self._found.append((now, search))
+        search.refused = True
+        successor = self._by_name.setdefault(search.name, search)
+        successor.listeners += refused
+        if successor is not search:
+            del self._by_cid[cid]
 
-    def _on_answered(self, search: Search, now: float) -> None:
+    def _on_answered(self, search: Search, sequence: int | None, now: float) -> None:
         """Learn from an answer how fast the network is, and that there is room for more."""
         flight, search.flight = search.flight, None
         if flight is None or flight.answered:
             return
         flight.answered = True
-        self._outstanding -= 1
-        if search.attempts == 1:
-            sample = now - flight.sent
+        self._land(flight)
+        sent, late = flight.sent, False
+        if sequence is not None and (self._sequence - sequence) & 0xFFFFFFFF < _HISTORY:
+            sent, late = self._sent_at[sequence % _HISTORY], sequence != flight.sequence
+        elif search.attempts > 1:
+            sent = now  # it may be the answer to any of the requests
+        if sent < now:
+            sample = min(now - sent, _LONGEST_PATIENCE)
             self._deviation += (abs(sample - self._rtt) - self._deviation) / 4
             self._rtt += (sample - self._rtt) / 8
-            self._window = min(_WINDOW_MOST, self._window + 1)
-        elif not search.refused and now - self._backed_off > self._patience():
+        if search.attempts == 2 and not late and not search.refused:
             # The name exists, so its first request or answer was lost. Once per round trip is enough to learn it.
-            self._backed_off = now
-            self._window = max(_WINDOW_LEAST, self._window / 2)
+            if now - self._backed_off > self._patience():
+                self._backed_off = now
+                self._window = max(_WINDOW_LEAST, self._window / 2)
+        else:
+            self._window = min(_WINDOW_MOST, self._window + 1)
 
     def _on_duplicate(self, search: Search, address: Address) -> None:
         """Say once that a name has two servers; the first one stays."""
         first = search.address
-        if first is None or address == first:
+        assert first is not None
+        if address == first:
             return
         self._by_cid.pop(search.cid, None)
         logger.warning(
