@@ -53,9 +53,7 @@ def ioc(shared_ioc: Ioc, monkeypatch: pytest.MonkeyPatch) -> Ioc:
 
 
 @pytest.fixture(scope="session")
-def shared_various_ioc(
-    shared_ioc: Ioc, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Ioc]:
+def shared_various_ioc(shared_ioc: Ioc, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ioc]:
     """An IOC of the same kind with the PVs of ``various_ioc.py``."""
     if isinstance(shared_ioc, CIoc):
         yield shared_ioc

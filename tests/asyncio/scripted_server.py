@@ -18,7 +18,9 @@ DOUBLE = 6
 READ_AND_WRITE = 3
 
 
-def message(command: int, data_type: int = 0, count: int = 0, first: int = 0, last: int = 0) -> bytes:
+def message(
+    command: int, data_type: int = 0, count: int = 0, first: int = 0, last: int = 0
+) -> bytes:
     """Return a message without payload."""
     return HEADER.pack(command, 0, data_type, count, first, last)
 
@@ -50,6 +52,8 @@ class ScriptedServer:
         Everything that came by TCP, on whatever connection.
     on_message : callable
         ``f(message) -> bytes``: what to answer. By default, a channel for each CREATE_CHAN.
+    version : int or None
+        Minor protocol version; None for a server that does not send VERSION by TCP.
     """
 
     def __init__(self, port: int) -> None:
@@ -57,6 +61,7 @@ class ScriptedServer:
         self.searches: list[str] = []
         self.received: list[SentMessage] = []
         self.on_message: Callable[[SentMessage], bytes] = self.answer
+        self.version: int | None = 13
         self.connections: list[asyncio.StreamWriter] = []
         self._udp: asyncio.DatagramTransport | None = None
         self._tcp: asyncio.Server | None = None
@@ -97,7 +102,8 @@ class ScriptedServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections.append(writer)
-        writer.write(message(VERSION, 0, 13))
+        if self.version is not None:
+            writer.write(message(VERSION, 0, self.version))
         try:
             while header := await reader.readexactly(HEADER.size):
                 payload = await reader.readexactly(HEADER.unpack(header)[1])
@@ -118,16 +124,17 @@ class _Searches(asyncio.DatagramProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # On Python 3.11 the transport is not an instance of the class whose interface it has.
-        self._transport = cast(asyncio.DatagramTransport, transport)
+        self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, address: tuple[str, int]) -> None:
         server = self._server
-        reply = message(VERSION, 0, 13)
+        version = server.version or 0
+        reply = message(VERSION, 0, version)
         for request in split(data):
             if request.command == SEARCH:
                 server.searches.append(request.payload.rstrip(b"\0").decode())
                 reply += HEADER.pack(
                     SEARCH, 8, server.advertised_port, 0, 0xFFFFFFFF, request.parameter1
-                ) + b"\0\x0d".ljust(8, b"\0")
+                ) + version.to_bytes(2, "big").ljust(8, b"\0")
         if server.advertised_port:
             self._transport.sendto(reply, address)

@@ -9,7 +9,6 @@ import datetime
 import gc
 import json
 import re
-import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -18,14 +17,15 @@ import numpy as np
 import pytest
 
 from caproto import AlarmSeverity, AlarmStatus, CaprotoTimeoutError, ChannelType, ReadResponse
-from caproto.asyncio.client import Context
-from tests.support import CIoc, Ioc, Program, free_port, loopback_env, python_command, use_loopback
+from caproto.asyncio.client import PV_DEFAULT_TIMEOUT, Context
+from tests.support import CIoc, Ioc, Program, python_command
 
 from ..conftest import Loopback
 from .conftest import StartIoc
 from .reprs import NORMAL
 from .sent_messages import READ, READ_NOTIFY, SentMessages
 from .waiting import until
+
 
 async def test_promise_12_repr_of_a_response(ioc: Ioc) -> None:
     async with Context() as ctx:
@@ -39,18 +39,18 @@ async def test_promise_12_repr_of_a_response(ioc: Ioc) -> None:
 async def test_promise_13_ioids_count_from_zero_for_all_pvs_of_a_circuit(ioc: Ioc) -> None:
     async with Context() as ctx:
         x, dt = await ctx.get_pvs("random_walk:x", "random_walk:dt")
-        responses = [await dt.read(), await dt.read(data_type="time"), await dt.write([1])]
-        await x.read()
+        assert (await dt.read()).ioid == 0
+        assert (await dt.read(data_type="time")).ioid == 1
+        assert (await dt.write([1])).ioid == 2
+        await x.wait_for_connection()
         await x.go_idle()
-        responses.append(await x.read())
-        ioids = [response.ioid for response in responses if response is not None]
-        assert ioids == [0, 1, 2, 4]
+        assert (await x.read()).ioid == 3
 
 
 async def test_promise_14_bytes_of_response(ioc: Ioc) -> None:
     async with Context() as ctx:
         (dt,) = await ctx.get_pvs("random_walk:dt")
-        assert bytes(await dt.read()) == (  # type: ignore[arg-type]
+        assert bytes(await dt.read()) == (
             b"\x00\x0f\x00\x08\x00\x06\x00\x01\x00\x00\x00\x01\x00\x00\x00\x00"
             b"@\x08\x00\x00\x00\x00\x00\x00"
         )
@@ -60,7 +60,6 @@ async def test_promise_15_data_and_no_metadata(ioc: Ioc) -> None:
     async with Context() as ctx:
         (dt,) = await ctx.get_pvs("random_walk:dt")
         response = await dt.read()
-        assert response is not None
         assert isinstance(response.data, np.ndarray)
         assert response.data.tolist() == [3.0]
         assert response.metadata is None
@@ -72,7 +71,6 @@ async def test_promise_16_time_metadata(ioc: Ioc) -> None:
     async with Context() as ctx:
         (dt,) = await ctx.get_pvs("random_walk:dt")
         response = await dt.read(data_type="time")
-        assert response is not None
         metadata = response.metadata
         assert repr(metadata) == (
             "DBR_TIME_DOUBLE(status=<AlarmStatus.NO_ALARM: 0>, "
@@ -92,7 +90,6 @@ async def test_promise_17_as_datetime_is_naive_utc(
     async with Context() as ctx:
         (dt,) = await ctx.get_pvs("random_walk:dt")
         response = await dt.read(data_type="time")
-        assert response is not None
         moment = response.metadata.stamp.as_datetime()
         assert moment.tzinfo is None
         utc = moment.replace(tzinfo=datetime.timezone.utc)
@@ -103,7 +100,6 @@ async def test_promise_18_header(ioc: Ioc) -> None:
     async with Context() as ctx:
         (dt,) = await ctx.get_pvs("random_walk:dt")
         response = await dt.read()
-        assert response is not None
         assert repr(response.header) == (
             "MessageHeader(command=15, payload_size=8, data_type=6, data_count=1, "
             "parameter1=1, parameter2=0)"
@@ -115,11 +111,9 @@ async def test_promise_19_buffers(ioc: Ioc) -> None:
     async with Context() as ctx:
         (dt,) = await ctx.get_pvs("random_walk:dt")
         response = await dt.read()
-        assert response is not None
         assert re.fullmatch(r"\(b'', <memory at 0x[0-9a-f]+>\)", repr(response.buffers))
         assert bytes(response.buffers[1]) == b"@\x08\x00\x00\x00\x00\x00\x00"
         timed = await dt.read(data_type="time")
-        assert timed is not None
         assert len(timed.buffers) == 2
         assert len(bytes(timed.buffers[0])) == 16  # status, severity, stamp and padding
         assert b"".join(map(bytes, timed.buffers)) == bytes(timed)[16:]
@@ -130,7 +124,6 @@ async def test_promise_20_data_is_a_view_of_the_received_memory(ioc: Ioc) -> Non
         (dt,) = await ctx.get_pvs("random_walk:dt")
         for data_type in ("native", "time", "control"):
             response = await dt.read(data_type=data_type)
-            assert response is not None
             assert response.data.dtype == np.dtype(">f8")  # wire order, so nothing was converted
             received = np.frombuffer(response.buffers[1], np.uint8)
             assert np.shares_memory(response.data, received)
@@ -142,7 +135,6 @@ async def test_promise_20_large_data_is_a_view_too(c_ioc_env: CIoc) -> None:
     async with Context(timeout=20) as ctx:
         (million,) = await ctx.get_pvs("IO:wf:million")
         response = await million.read()
-        assert response is not None
         received = np.frombuffer(response.buffers[1], np.uint8)
         assert received.nbytes == 8_000_000
         assert np.shares_memory(response.data, received)
@@ -154,7 +146,7 @@ async def test_promise_20_large_data_is_a_view_too(c_ioc_env: CIoc) -> None:
 WITHOUT_NUMPY = """
 import asyncio, json, sys
 sys.modules["numpy"] = None
-from caproto.asyncio.client import Context
+from caproto.asyncio.client import PV_DEFAULT_TIMEOUT, Context
 
 async def main():
     async with Context(timeout=20) as ctx:
@@ -199,7 +191,6 @@ async def test_promise_21_data_type(ioc: Ioc, data_type: Any, expected: ChannelT
     async with Context() as ctx:
         (dt,) = await ctx.get_pvs("random_walk:dt")
         response = await dt.read(data_type=data_type)
-        assert response is not None
         assert response.data_type is expected
         if expected is ChannelType.TIME_STRING:
             assert response.value in ("3", "3.0")  # the server formats
@@ -224,7 +215,6 @@ async def test_promise_21_data_count(ioc: Ioc) -> None:
     async with Context() as ctx:
         (dt,) = await ctx.get_pvs("random_walk:dt")
         response = await dt.read(data_count=1)
-        assert response is not None
         assert response.data_count == 1
         with pytest.raises(ValueError, match="from 0 to 1"):
             await dt.read(data_count=2)
@@ -276,17 +266,20 @@ async def test_promise_23_timeout_chain(loopback: Loopback) -> None:
         (third,) = await ctx.get_pvs("missing:c", timeout=0.07)
         assert (plain.timeout, own.timeout, third.timeout) == (0.05, 0.06, 0.07)
         ctx.timeout = 0.04
-        for pv, arguments, seconds in (
-            (plain, {}, 0.04),  # the Context's
-            (own, {}, 0.06),  # the PV's
-            (third, {}, 0.07),
-            (third, {"timeout": 0.03}, 0.03),  # the operation's
+        for pv, argument, seconds in (
+            (plain, PV_DEFAULT_TIMEOUT, 0.04),  # the Context's
+            (own, PV_DEFAULT_TIMEOUT, 0.06),  # the PV's
+            (third, PV_DEFAULT_TIMEOUT, 0.07),
+            (third, 0.03, 0.03),  # the operation's
         ):
-            for operation in (pv.read, pv.wait_for_connection, pv.wait_for_search):
+            for operation in (
+                pv.read(timeout=argument),
+                pv.write(1, timeout=argument),
+                pv.wait_for_connection(timeout=argument),
+                pv.wait_for_search(timeout=argument),
+            ):
                 with pytest.raises(CaprotoTimeoutError, match=f" {seconds}-second timeout"):
-                    await operation(**arguments)  # type: ignore[operator]
-            with pytest.raises(CaprotoTimeoutError, match=f" {seconds}-second timeout"):
-                await pv.write(1, **arguments)  # type: ignore[arg-type]
+                    await operation
 
 
 async def test_promise_23_default_timeout(
@@ -318,7 +311,6 @@ async def test_promise_23_none_waits_for_ever(
         assert not reading.done()
         start_ioc(two_ports[0])
         response = await reading
-        assert response is not None
         assert response.value == 3.0
 
 
@@ -350,12 +342,11 @@ async def test_promise_23_message_for_a_reply_that_does_not_come(
         (dt,) = await ctx.get_pvs("random_walk:dt")
         await dt.wait_for_connection()
         frozen.pause()
-        for ioid, verb in enumerate(("read", "write to")):
+        for ioid, (verb, operation) in enumerate(
+            (("read", dt.read(timeout=0.05)), ("write to", dt.write(1, timeout=0.05)))
+        ):
             with pytest.raises(CaprotoTimeoutError) as caught:
-                if verb == "read":
-                    await dt.read(timeout=0.05)
-                else:
-                    await dt.write(1, timeout=0.05)
+                await operation
             assert str(caught.value).startswith(
                 f"Server at 127.0.0.1:{two_ports[0]} did not respond to attempt to {verb} channel "
                 "named 'random_walk:dt' within 0.05-second timeout. "

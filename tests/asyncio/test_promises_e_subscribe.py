@@ -69,9 +69,7 @@ async def test_promise_32_one_function_for_many_subscriptions(ioc: Ioc) -> None:
         for sub in subs:
             sub.add_callback(updates)
         await until(
-            lambda: (
-                {sub.pv.name for sub, _ in updates.calls} == {"random_walk:x", "random_walk:dt"}
-            )
+            lambda: {sub.pv.name for sub, _ in updates.calls} == {"random_walk:x", "random_walk:dt"}
         )
 
 

@@ -101,7 +101,6 @@ async def test_promise_48_waits_for_pending_reads_and_writes(loopback: Loopback)
         reply = b"\0\x0f\0\x08\0\x06\0\x01\0\0\0\x01" + request.parameter2.to_bytes(4, "big")
         server.send(reply + b"@\x08\0\0\0\0\0\0")
         response = await reading
-        assert response is not None
         assert response.value == 3.0
         assert repr(pv).endswith("(idle)>")
 

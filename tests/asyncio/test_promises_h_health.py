@@ -163,7 +163,6 @@ async def test_promise_58_failover_to_another_server(
         ), warnings
         assert dt.address == x.address == ("127.0.0.1", second_port)
         response = await reading
-        assert response is not None
         assert response.value == 3.0
         await dt.write(11.0)
         await updates.until_value(11.0)

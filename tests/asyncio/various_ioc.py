@@ -11,9 +11,7 @@ from caproto.server import PVGroup, ioc_arg_parser, pvproperty, run
 class Various(PVGroup):
     """The PVs."""
 
-    state = pvproperty(
-        value=0, dtype=ChannelType.ENUM, enum_strings=["off", "on", "out of order"]
-    )
+    state = pvproperty(value=0, dtype=ChannelType.ENUM, enum_strings=["off", "on", "out of order"])
     text = pvproperty(value="", dtype=ChannelType.CHAR, max_length=16)
     array = pvproperty(value=[], dtype=ChannelType.DOUBLE, max_length=1000)
     string = pvproperty(value="hello", dtype=ChannelType.STRING)

@@ -30,6 +30,14 @@ def shared_ioc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CIoc]:
     ioc.stop()
 
 
+@pytest.fixture(scope="session")
+def other_ioc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CIoc]:
+    """Another IOC with the same PVs; ``CH:place`` tells which one it is."""
+    ioc = start_ioc(tmp_path_factory.mktemp("other_ioc"), place="there")
+    yield ioc
+    ioc.stop()
+
+
 class StartIoc(Protocol):
     """Signature of the ``private_ioc`` fixture."""
 
@@ -58,6 +66,7 @@ class Impatience:
         use_loopback(monkeypatch, [free_port()], free_port())
         monkeypatch.setenv("EPICS_CA_CONN_TMO", "0.3")
         monkeypatch.setenv("CAPROTO_RESPONSIVENESS_TIMEOUT_SEC", "0.3")
+        monkeypatch.setattr("caproto.client.engine._FIRST_PENALTY", 0.02)
 
     def search_at(self, *ports: int) -> None:
         """Let clients search at these UDP ports of loopback."""
@@ -66,5 +75,5 @@ class Impatience:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> Impatience:
-    """Clients that send an echo after 0.3 s of silence and wait 0.3 s for the answer."""
+    """Clients that send an echo after 0.3 s of silence, wait 0.3 s for the answer, and try again after 0.02 s."""
     return Impatience(monkeypatch)

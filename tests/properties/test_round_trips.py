@@ -26,7 +26,7 @@ def backend(request: pytest.FixtureRequest) -> Iterator[str]:
 
 def same(one: Any, other: Any) -> bool:
     """Compare numbers or texts; NaN equals itself."""
-    return one == other or (one != one and other != other)
+    return bool(one == other or (one != one and other != other))
 
 
 def check_round_trip(message: Message, *, from_client: bool) -> None:

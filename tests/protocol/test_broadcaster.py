@@ -62,12 +62,13 @@ def test_registration() -> None:
     request = client.register("10.0.0.1")
     assert request == RepeaterRegisterRequest("10.0.0.1")
     assert client.send(client.register()) == bytes(RepeaterRegisterRequest("0.0.0.0"))
-    assert not client.registered
+    states = [client.registered]
     client.process_commands(client.recv(bytes(RepeaterConfirmResponse("127.0.0.1")), ADDRESS))
-    assert client.registered
+    states.append(client.registered)
     assert repr(client) == "<Broadcaster our_role=Role.CLIENT registered=True>"
     client.disconnect()
-    assert not client.registered
+    states.append(client.registered)
+    assert states == [False, True, False]
 
 
 def test_beacon() -> None:

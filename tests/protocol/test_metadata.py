@@ -62,7 +62,7 @@ SIZES = {
 def test_sizes_of_metadata() -> None:
     for native, sizes in SIZES.items():
         for prefix, size in zip(("", "STS_", "TIME_", "GR_", "CTRL_"), sizes, strict=True):
-            member = T[prefix + native]
+            member = ChannelType[prefix + native]
             assert METADATA_SIZES[member] == DBR_TYPES[member].SIZE == value_offset(member) == size
             assert len(bytes(DBR_TYPES[member]())) == len(DBR_TYPES[member]()) == size
     assert [METADATA_SIZES[code] for code in range(35, 39)] == [0, 0, 8, 0]

@@ -183,7 +183,9 @@ def test_a_command_that_clients_do_not_send_ends_the_circuit(command: int) -> No
 
 def test_a_search_over_tcp_is_answered_without_payload_and_with_our_address() -> None:
     client = Client({"x": ChannelDouble(value=1.0)})
-    client.circuit.feed(bytes.fromhex("0006 0008 0005 000d 00000007 00000007") + b"x".ljust(8, b"\0"))
+    client.circuit.feed(
+        bytes.fromhex("0006 0008 0005 000d 00000007 00000007") + b"x".ljust(8, b"\0")
+    )
     assert client.taken() == bytes.fromhex("0006 0000 13c8 0000 ffffffff 00000007")
 
 
@@ -226,6 +228,16 @@ def test_nothing_is_sent_after_the_end() -> None:
     assert client.taken() == b""
     assert data.source is not None
     assert data.source.topics == {}
+
+
+def test_what_has_gathered_is_sent_at_the_end_but_not_into_a_lost_connection() -> None:
+    for lost in (False, True):
+        data = ChannelDouble(value=1.0)
+        client = Client({"x": data})
+        client.subscribe(client.create("x"))
+        data.publish_now(1)
+        client.circuit.close(lost=lost)
+        assert bool(client.taken()) is not lost
 
 
 def test_long_error_texts_are_cut() -> None:

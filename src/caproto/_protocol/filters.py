@@ -88,7 +88,11 @@ class RecordAndField(NamedTuple):
 
 
 class ArrayFilter(NamedTuple):
-    """Start, increment and end; the end belongs to it, and negative numbers count from the last element (-1)."""
+    """Start, increment and end.
+
+    The element at the end belongs to it, negative numbers count from the last element (-1), and an increment below 1
+    is 1.
+    """
 
     s: int = 0
     i: int = 1
@@ -228,19 +232,11 @@ def _array_range(text: str) -> ArrayFilter:
         return ArrayFilter() if index is None else ArrayFilter(index, 1, index)
     start, end = numbers[0], numbers[-1]
     increment = numbers[1] if len(parts) == 3 else None
-    return _checked_range(
+    return ArrayFilter(
         0 if start is None else start,
-        1 if increment is None else increment,
+        max(1, increment or 1),
         -1 if end is None else end,
     )
-
-
-def _checked_range(start: int, increment: int, end: int) -> ArrayFilter:
-    if increment < 1:
-        raise FilterValidationError(
-            f"the increment of an array filter is {increment}, not 1 or more"
-        )
-    return ArrayFilter(start, increment, end)
 
 
 def _arguments(name: str, value: Any, *known: str) -> dict[str, Any]:
@@ -265,7 +261,7 @@ def _number(name: str, value: Any, convert: Callable[[Any], T]) -> T:
 def _array(value: Any) -> ArrayFilter:
     given = _arguments("arr", value, "s", "i", "e")
     numbers = {key: _number("arr", item, int) for key, item in given.items()}
-    return _checked_range(numbers.get("s", 0), numbers.get("i", 1), numbers.get("e", -1))
+    return ArrayFilter(numbers.get("s", 0), max(1, numbers.get("i", 1)), numbers.get("e", -1))
 
 
 def _deadband(value: Any) -> DeadbandFilter:

@@ -112,6 +112,8 @@ class MessageStream:
                 head = (head[0], size, head[2], elements, head[4], head[5], True)
             stop = start + size
             if stop > end:
+                if size & 7 or head[0] >= COMMANDS:
+                    self._refuse(head)  # now, not when noise has filled up what it seemed to say
                 if size >= LARGE and self._begin_large(head, data[start:]):
                     offset = end
                 break

@@ -253,6 +253,15 @@ class NumericFields(AlarmFields):
 
     __slots__ = ()
     _limits: ClassVar[tuple[str, ...]] = _LIMITS
+    # What `__init_subclass__` declares, for those who read types: there is a precision in FLOAT and DOUBLE only.
+    precision: int
+    units: bytes
+    upper_disp_limit: float
+    lower_disp_limit: float
+    upper_alarm_limit: float
+    upper_warning_limit: float
+    lower_warning_limit: float
+    lower_alarm_limit: float
 
     def __init_subclass__(cls, native: int | None = None) -> None:
         if native is None:
@@ -282,6 +291,8 @@ class ControlFields(NumericFields):
 
     __slots__ = ()
     _limits = _LIMITS + _CTRL_LIMITS
+    upper_ctrl_limit: float
+    lower_ctrl_limit: float
 
 
 class EnumFields(AlarmFields):

@@ -21,6 +21,7 @@ from ..client.broadcast import BroadcastEngine
 from ..client.nameserver import NameServer
 from ..client.search import Address, OnFound, SearchEngine
 from ._nameserver import NameServerLink
+from ._tasks import start_task
 
 __all__ = ["SharedBroadcaster"]
 
@@ -239,9 +240,7 @@ class SharedBroadcaster:
         A server's address may change.
         """
         self._looked_up = self._loop.time()
-        task = self._loop.create_task(self._look_up_destinations())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        start_task(self._loop, self._look_up_destinations(), self._tasks)
 
     async def _look_up_destinations(self) -> None:
         """Look up in a thread of its own: a name server may take long, and must not hold up the program's end."""
@@ -361,7 +360,5 @@ class _QueueListener:
     def __call__(self, address: Address, version: int, now: float) -> bool:
         put = self._queue.put((address, [self._name]))
         if asyncio.iscoroutine(put):
-            task = asyncio.get_running_loop().create_task(put)
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            start_task(asyncio.get_running_loop(), put, self._tasks)
         return True

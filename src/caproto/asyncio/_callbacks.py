@@ -12,6 +12,8 @@ from collections.abc import Callable, Coroutine
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ._tasks import start_task
+
 if TYPE_CHECKING:
     from ..client.circuit import Circuit
     from ._pv import PV
@@ -149,7 +151,8 @@ class WorkerPool:
                 relax = (
                     self._held and self._waiting < BACKLOG_LOW and self._waiting_bytes < BYTES_LOW
                 )
-            del item, jobs
+            # What waits for the next update must not keep the last one alive, nor its PV.
+            del item, jobs, func, argument
             if relax:
                 self._call_loop(self._release)
 
@@ -165,6 +168,11 @@ class WorkerPool:
             held, self._held = self._held, set()
         for circuit in held:
             circuit.resume(self)
+
+    def abandon(self) -> None:
+        """Let the threads end when they have nothing more to do."""
+        for _ in self._threads:
+            self._queue.put(None)
 
     async def stop(self, timeout: float) -> None:
         """Finish what was handed over and end the threads; give up on a callback after `timeout` seconds."""
@@ -277,9 +285,7 @@ class CoroutineQueue:
         self._backlog.added(nbytes, circuit)
         if not self._running:
             self._running = True
-            task = asyncio.get_running_loop().create_task(self._run())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            start_task(asyncio.get_running_loop(), self._run(), self._tasks)
 
     async def _run(self) -> None:
         items = self._items

@@ -11,6 +11,7 @@ from .._protocol.circuit import VirtualCircuit
 from .._protocol.messages import Message
 from ..client.circuit import Circuit
 from ._slots import WriteSlots
+from ._tasks import start_task
 
 if TYPE_CHECKING:
     from ._context import Context
@@ -44,7 +45,7 @@ class VirtualCircuitManager:
         self.paused = False
         self._drained: asyncio.Future[None] | None = None
         self._closed: asyncio.Future[None] = self._loop.create_future()
-        self._task = self._loop.create_task(self._connect())
+        self._task = start_task(self._loop, self._connect())
 
     @property
     def circuit(self) -> VirtualCircuit:

@@ -39,6 +39,7 @@ from ._html import fields_table, rows_table
 from ._pv import PV, run_reply_callback
 from ._resolver import Resolver, ResolvingSearcher
 from ._subscription import Subscription
+from ._tasks import start_task
 
 __all__ = ["Context"]
 
@@ -120,6 +121,8 @@ class Context:
         self.broadcaster.add_listener(self)
         self.broadcaster.engine.on_beacon.append(self._on_beacon)
         _contexts.add(self)
+        # A Context that nobody refers to any more takes its threads along.
+        weakref.finalize(self, _end_threads, self._pools).atexit = False
 
     def __repr__(self) -> str:
         idle = sum(pv.state is PVState.IDLE for pv in self._engine.pvs.values())
@@ -193,7 +196,7 @@ class Context:
         ContextDisconnectedError
         """
         if self._engine.closed:
-            raise ContextDisconnectedError("This Context is no longer usable.")
+            raise ContextDisconnectedError(self._engine.why_closed)
         if not isinstance(priority, int) or not 0 <= priority <= MAX_PRIORITY:
             raise CaprotoValueError(f"priority={priority!r} must be a whole number from 0 to 99")
         for name in names:
@@ -495,9 +498,7 @@ class Context:
 
     def _own(self, coroutine: Any) -> None:
         """Run a coroutine as a task that `disconnect` waits for or cancels."""
-        task = self._loop.create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        start_task(self._loop, coroutine, self._tasks)
 
     async def disconnect(self) -> None:
         """Disconnect everything, for good. It may be called from any state, and again."""
@@ -524,10 +525,19 @@ class Context:
 _contexts: weakref.WeakSet[Context] = weakref.WeakSet()
 
 
+def _end_threads(pools: dict[Any, WorkerPool]) -> None:
+    for pool in pools.values():
+        pool.abandon()
+
+
 def _after_fork_in_child() -> None:
     """Keep a child process off the sockets that it shares with its parent."""
     for context in list(_contexts):
         context._engine.abandon()
+        context.broadcaster.closed = True
+        context._resolver = None
+        for owned in (context._managers, context._tasks, context._pools):
+            owned.clear()
 
 
 if hasattr(os, "register_at_fork"):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
 
 from ..client.nameserver import NameServer
+from ._tasks import start_task
 
 __all__ = ["NameServerLink"]
 
@@ -29,26 +31,40 @@ class NameServerLink(asyncio.Protocol):
         self._poll = poll
         self._transport: asyncio.Transport | None = None
         self._task: asyncio.Task[None] | None = None
+        self._overdue = False
         self._closed: asyncio.Future[None] | None = None
 
     def look_after(self, now: float) -> None:
         """Connect if it is time to, and close what does not answer."""
         if self.server.wants_connection(now):
             self.server.connecting = True
-            self._task = self._loop.create_task(self._connect())
+            self._task = start_task(self._loop, self._connect())
         elif not self.server.check(now) and self._transport is not None:
             self._transport.abort()
 
     async def _connect(self) -> None:
         host, port = self.server.address
-        connection = self._loop.create_connection(lambda: self, host, port)
+        self._overdue = False
+        timer = self._loop.call_later(_CONNECT_TIME, self._give_up)
         try:
-            await asyncio.wait_for(connection, _CONNECT_TIME)
+            await self._loop.create_connection(lambda: self, host, port, family=socket.AF_INET)
         except asyncio.CancelledError:
-            raise
-        except (OSError, asyncio.TimeoutError) as error:
-            self.server.lost(f"cannot connect ({error or 'no answer'})", self._loop.time())
-            self._poll()
+            if not self._overdue:
+                raise
+            self._failed("no answer")
+        except (OSError, UnicodeError) as error:
+            self._failed(str(error))
+        finally:
+            timer.cancel()
+
+    def _give_up(self) -> None:
+        if self._task is not None:
+            self._overdue = True
+            self._task.cancel()
+
+    def _failed(self, reason: str) -> None:
+        self.server.lost(f"cannot connect ({reason})", self._loop.time())
+        self._poll()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to talk."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from .._errors import CaprotoValueError, CAStatusError, DisconnectedError
 from .._log import ComposableLogAdapter
@@ -22,6 +22,7 @@ from ._defaults import PV_DEFAULT_TIMEOUT, Default, Timeout
 from ._html import fields_table
 from ._slots import WriteSlots
 from ._subscription import Subscription
+from ._tasks import start_task
 
 if TYPE_CHECKING:
     from ._context import Context
@@ -324,6 +325,42 @@ class PV(PVCore):
 
     # --- reading and writing ----------------------------------------------------------------------------------------
 
+    @overload
+    async def read(
+        self,
+        *,
+        wait: Literal[True] = True,
+        callback: Callable[[Any], Any] | None = None,
+        timeout: Timeout = PV_DEFAULT_TIMEOUT,
+        data_type: DataType = None,
+        data_count: int | None = None,
+        notify: Literal[True] = True,
+    ) -> ReadNotifyResponse: ...
+
+    @overload
+    async def read(
+        self,
+        *,
+        wait: Literal[True] = True,
+        callback: Callable[[Any], Any] | None = None,
+        timeout: Timeout = PV_DEFAULT_TIMEOUT,
+        data_type: DataType = None,
+        data_count: int | None = None,
+        notify: bool,
+    ) -> ReadNotifyResponse | ReadResponse: ...
+
+    @overload
+    async def read(
+        self,
+        *,
+        wait: bool,
+        callback: Callable[[Any], Any] | None = None,
+        timeout: Timeout = PV_DEFAULT_TIMEOUT,
+        data_type: DataType = None,
+        data_count: int | None = None,
+        notify: bool = True,
+    ) -> ReadNotifyResponse | ReadResponse | None: ...
+
     async def read(
         self,
         *,
@@ -398,6 +435,32 @@ class PV(PVCore):
         except asyncio.CancelledError:
             self.engine.forget(request)
             raise
+
+    @overload
+    async def write(
+        self,
+        data: Any,
+        *,
+        wait: Literal[True] = True,
+        callback: Callable[[Any], Any] | None = None,
+        timeout: Timeout = PV_DEFAULT_TIMEOUT,
+        notify: bool | None = None,
+        data_type: DataType = None,
+        data_count: int | None = None,
+    ) -> WriteNotifyResponse: ...
+
+    @overload
+    async def write(
+        self,
+        data: Any,
+        *,
+        wait: bool,
+        callback: Callable[[Any], Any] | None = None,
+        timeout: Timeout = PV_DEFAULT_TIMEOUT,
+        notify: bool | None = None,
+        data_type: DataType = None,
+        data_count: int | None = None,
+    ) -> WriteNotifyResponse | None: ...
 
     async def write(
         self,
@@ -668,8 +731,6 @@ def run_reply_callback(pv: PV, callback: Callable[[Any], Any], message: Any) -> 
             except Exception:
                 log_failure(pv.name, callback)
 
-        task = pv.context._loop.create_task(run())
-        pv.context._tasks.add(task)
-        task.add_done_callback(pv.context._tasks.discard)
+        start_task(pv.context._loop, run(), pv.context._tasks)
     else:
         pv._run_plain(callback, message, callback)

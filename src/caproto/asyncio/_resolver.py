@@ -7,9 +7,10 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from .._addresses import parse_address
+from .._addresses import is_ipv4, parse_address
 from .._constants import DEFAULT_PROTOCOL_VERSION
 from ..client.search import Address, OnFound
+from ._tasks import start_task
 
 if TYPE_CHECKING:
     from ._broadcaster import SharedBroadcaster
@@ -42,11 +43,13 @@ class ResolvingSearcher:
         self._broadcaster = broadcaster
         self._loop = loop
         self._tasks: dict[tuple[str, OnFound], asyncio.Task[None]] = {}
+        self._unfinished: set[asyncio.Task[None]] = set()
 
     def start_search(self, name: str, on_found: OnFound, delay: float) -> None:
         """See `caproto.client.host.Searcher`."""
         key = (name, on_found)
-        task = self._tasks[key] = self._loop.create_task(self._resolve(name, on_found, delay))
+        resolving = self._resolve(name, on_found, delay)
+        task = self._tasks[key] = start_task(self._loop, resolving, self._unfinished)
         task.add_done_callback(lambda done: self._tasks.get(key) is done and self._tasks.pop(key))
 
     def leave_search(self, name: str, on_found: OnFound) -> None:
@@ -64,7 +67,7 @@ class ResolvingSearcher:
 
     async def close(self) -> None:
         """End what is under way."""
-        tasks = list(self._tasks.values())
+        tasks = list(self._unfinished)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -93,5 +96,7 @@ class ResolvingSearcher:
     async def _numeric(self, place: Any) -> Address:
         default = self._broadcaster.settings.server_port
         host, port = parse_address(place, default) if isinstance(place, str) else place
+        if is_ipv4(host):
+            return (host, int(port))
         found = await self._loop.getaddrinfo(host, port, family=2, type=1)
         return (str(found[0][4][0]), int(port))

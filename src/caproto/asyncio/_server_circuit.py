@@ -129,7 +129,7 @@ class CircuitProtocol(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget a client."""
         assert self._client is not None
-        self._circuit.close()
+        self._circuit.close(lost=True)
         self._context.circuits.discard(self._client)
         logger.debug("A client has disconnected", extra=self._log_extra())
 

@@ -18,7 +18,7 @@ from .._protocol.messages import (
     wire,
 )
 from .._protocol.messages.datagram import ANY_ADDRESS, ipv4_from_int32
-from .health import BeaconRecord
+from .health import BeaconRecord, Rhythm
 from .search import Address, SearchEngine
 
 __all__ = ["BroadcastEngine"]
@@ -99,21 +99,21 @@ class BroadcastEngine:
     def _on_beacon(self, head: Head, payload: Buffer, sender: Address, now: float) -> None:
         host = sender[0] if head[5] == 0 else ipv4_from_int32(head[5])
         address = (host, head[3] or self.server_port)
-        record = self._beacons.get(address)
+        record = self._beacons.pop(address, None)
         if record is None:
+            record, rhythm = BeaconRecord(head[4], now), Rhythm.BROKEN
             if len(self._beacons) >= _MOST_SERVERS:
-                return
-            self._beacons[address] = BeaconRecord(head[4], now)
-            self.last_heard[address] = now
-            anomaly = True
+                longest_silent = next(iter(self._beacons))
+                del self._beacons[longest_silent], self.last_heard[longest_silent]
         else:
-            verdict = record.on_beacon(head[4], now, address in self.last_heard)
-            if verdict is None:
-                return
-            anomaly = verdict
-            self.last_heard[address] = now
-        if anomaly:
+            rhythm = record.on_beacon(head[4], now)
+        self._beacons[address] = record  # the one heard last comes last
+        if rhythm is Rhythm.NONE:
+            return
+        self.last_heard[address] = now
+        if rhythm is Rhythm.BROKEN:
             self.search.boost(now, _BEACON_SPACING)
+        anomaly = rhythm is not Rhythm.NORMAL
         for listener in self.on_beacon:
             listener(address, anomaly)
 

@@ -74,6 +74,7 @@ class Circuit:
     __slots__ = (
         "_creation_check",
         "_debug",
+        "_found_version",
         "_ioids_used_up",
         "_joining",
         "_next_ioid",
@@ -99,6 +100,7 @@ class Circuit:
         "state",
         "stream",
         "tables",
+        "takes_zero_count",
         "version",
     )
 
@@ -109,6 +111,9 @@ class Circuit:
         self.address = address
         self.priority = priority
         self.version = version
+        # Whether a count of 0 asks for as many elements as there are; servers before 4.13 answer with ECA_BADCOUNT.
+        self.takes_zero_count = version >= 13
+        self._found_version = version
         self.state = CircuitState.CONNECTING
         self.protocol = VirtualCircuit(our_role=CLIENT, address=address, priority=priority)
         self.tables = Tables()
@@ -159,10 +164,21 @@ class Circuit:
         """Whether updates are suspended."""
         return bool(self._suspended_by)
 
+    def told_version(self, version: int) -> None:
+        """Take the minor version that the server says on the circuit.
+
+        It counts more than what came with the answer to the search, except that both must know what a count of 0
+        means: behind a gateway the two may differ.
+        """
+        self.version = version
+        self.takes_zero_count = version >= 13 and not 0 < self._found_version < 13
+        self.protocol.protocol_version = min(version, DEFAULT_PROTOCOL_VERSION)
+
     def abandon(self) -> None:
         """Become unusable without touching the socket: it belongs to the parent process."""
         self.state = CircuitState.CLOSED
         self._write = None
+        self.tables.clear()
 
     def has_request_for(self, pv: PVCore) -> bool:
         """Tell whether a request for `pv` has no reply yet."""
@@ -177,9 +193,17 @@ class Circuit:
                 "firewall may block the port, or the server may be overloaded."
             )
         silent = now - self.health.last_bytes
+        owed = [
+            f"{len(table)} {what}"
+            for table, what in (
+                (self.tables.requests, "other replies"),
+                (self.tables.creating, "channels"),
+            )
+            if table
+        ]
         return (
-            f"The TCP connection to {host}:{port} stands; the server has sent nothing for {max(0.0, silent):.1f} s "
-            f"and owes {len(self.tables.requests)} replies and {len(self.tables.creating)} channels."
+            f"The TCP connection to {host}:{port} stands; the server has sent nothing for {max(0.0, silent):.1f} s"
+            f"{' and owes ' if owed else ''}{' and '.join(owed)}. It may be overloaded or hang."
         )
 
     # --- life -------------------------------------------------------------------------------------------------------
@@ -199,6 +223,8 @@ class Circuit:
             bytes(ClientNameRequest(engine.client_name)),
             bytes(HostNameRequest(engine.host_name)),
         ]
+        if self._suspended_by:
+            greeting.append(_EVENTS_OFF)
         greeting += [self._create_request(pv, cid) for cid, pv in self.tables.creating.items()]
         self._set_tracing(logger.isEnabledFor(logging.DEBUG))
         data = b"".join(greeting)
@@ -327,7 +353,7 @@ class Circuit:
 
     # --- channels ---------------------------------------------------------------------------------------------------
 
-    def attach(self, pv: PVCore) -> None:
+    def attach(self, pv: PVCore, now: float) -> None:
         """Make a channel for `pv`."""
         channel = ClientChannel(pv.name, self.protocol)
         cid = channel.cid
@@ -337,6 +363,7 @@ class Circuit:
         if self.state is CircuitState.CONNECTED:
             self.send(self._create_request(pv, cid))
             if len(self.tables.creating) == 1:
+                self.health.asked = now
                 self.engine.wake_for(self.next_deadline())
 
     def detach(self, pv: PVCore) -> list[Request]:
@@ -426,7 +453,7 @@ class Circuit:
 
     def suspend(self, reason: object) -> None:
         """Suspend all updates of this circuit, for as long as there is a reason."""
-        if not self._suspended_by:
+        if not self._suspended_by and self.connected:
             self.send(_EVENTS_OFF)
         self._suspended_by.add(reason)
 
@@ -434,7 +461,7 @@ class Circuit:
         """Withdraw a reason; with the last one updates resume, the newest value of each PV first."""
         if reason in self._suspended_by:
             self._suspended_by.remove(reason)
-            if not self._suspended_by:
+            if not self._suspended_by and self.connected:
                 self.send(_EVENTS_ON)
 
     # --- receiving --------------------------------------------------------------------------------------------------
@@ -482,6 +509,8 @@ class Circuit:
 
     def _refuse(self, error: Exception, now: float) -> None:
         """Close a circuit whose bytes make no sense; its PVs are searched again."""
+        if self.state is CircuitState.CLOSED:
+            return  # by a message before the one that makes no sense
         known = isinstance(error, RemoteProtocolError)
         reason = str(error) if known else f"a message could not be handled ({error!r})"
         logger.warning(

@@ -6,7 +6,8 @@ import logging
 from typing import TYPE_CHECKING
 
 from .._env import ClientSettings
-from .._errors import CaprotoError, CaprotoTimeoutError, ContextDisconnectedError
+from .._errors import CaprotoError, ContextDisconnectedError
+from .._protocol.enums import Command
 from .circuit import Circuit
 from .pv import PVCore, PVState
 from .requests import Request, Wait, outcome_unknown, reply_timeout
@@ -76,11 +77,11 @@ class ClientEngine:
         self.circuits: dict[tuple[Address, int], Circuit] = {}
         self.wake = _NEVER
         self.closed = False
+        self.why_closed = "This Context is no longer usable."
         self.reconnects = 0
         self._penalties: dict[Address, _Penalty] = {}
         self._parked: dict[Request, None] = {}
         self._waits: dict[Wait, None] = {}
-        self._last_sweep = float("-inf")
         self.idle_wishes: set[PVCore] = set()
 
     # --- PVs --------------------------------------------------------------------------------------------------------
@@ -88,7 +89,7 @@ class ClientEngine:
     def activate(self, pv: PVCore) -> None:
         """Search for `pv`, unless it is searched or connected already."""
         if self.closed:
-            raise ContextDisconnectedError("This Context is no longer usable.")
+            raise ContextDisconnectedError(self.why_closed)
         self.idle_wishes.discard(pv)
         if pv.state is PVState.IDLE or pv.cancelled:
             self._search(pv, 0.0)
@@ -111,7 +112,7 @@ class ClientEngine:
             circuit = self.circuits[key] = Circuit(self, address, pv.priority, version, now)
             self.host.open_circuit(circuit)
             self.wake_for(circuit.next_deadline())
-        circuit.attach(pv)
+        circuit.attach(pv, now)
         pv.on_found()
         return True
 
@@ -178,13 +179,17 @@ class ClientEngine:
                 self._issue_again(request, circuit)
 
     def _issue_again(self, request: Request, circuit: Circuit) -> None:
-        """Send a request that waited for this circuit; its PV may have become shorter meanwhile."""
+        """Send a request that waited for this circuit; its PV may be shorter, or its server older, than before."""
         try:
-            request.pv.resolve_count(request.data_count)
+            count = request.pv.resolve_count(
+                request.data_count, notify=request.command != Command.READ
+            )
         except CaprotoError as error:
             request.fail(error)
-        else:
-            circuit.issue(request)
+            return
+        if request.is_read:
+            request.data_count = count
+        circuit.issue(request)
 
     def subscribe(self, sub: SubscriptionCore) -> None:
         """Ask for updates now if the channel is open; if not, that is done when it opens."""
@@ -323,13 +328,13 @@ class ClientEngine:
             expired, soonest = circuit.tables.take_expired(now)
             following = min(following, soonest)
             for request in expired:
-                self._expire(request, reply_timeout(request, now))
+                self._expire(request, now)
         for request in list(self._parked):
             if request.deadline <= now or (request.waiter is not None and request.waiter.done()):
                 del self._parked[request]
                 assert request.pv.parked is not None
                 request.pv.parked.remove(request)
-                self._expire(request, reply_timeout(request, now))
+                self._expire(request, now)
             else:
                 following = min(following, request.deadline)
         for wait in list(self._waits):
@@ -341,8 +346,10 @@ class ClientEngine:
                     wait.waiter.set_exception(wait.timed_out(now))
         return following
 
-    def _expire(self, request: Request, error: CaprotoTimeoutError) -> None:
-        request.fail(error)
+    def _expire(self, request: Request, now: float) -> None:
+        """End a request whose time is over, unless nobody waits for it any more."""
+        if request.waiter is not None and not request.waiter.done():
+            request.fail(reply_timeout(request, now))
         self.request_done(request.pv)
 
     # --- end --------------------------------------------------------------------------------------------------------
@@ -350,6 +357,9 @@ class ClientEngine:
     def abandon(self) -> None:
         """Become unusable without touching anything outside: this is a child process after a fork."""
         self.closed = True
+        self.why_closed = (
+            "This Context belongs to the parent process: make another one in this process."
+        )
         for circuit in self.circuits.values():
             circuit.abandon()
         self.circuits.clear()
@@ -361,7 +371,7 @@ class ClientEngine:
         if self.closed:
             return
         self.closed = True
-        error = ContextDisconnectedError("This Context is no longer usable.")
+        error = ContextDisconnectedError(self.why_closed)
         requests = list(self._parked)
         for circuit in list(self.circuits.values()):
             requests += circuit.pending

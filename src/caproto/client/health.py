@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-__all__ = ["BeaconRecord", "Liveness", "Verdict"]
+__all__ = ["BeaconRecord", "Liveness", "Rhythm", "Verdict"]
 
 
 class Verdict(Enum):
@@ -37,6 +37,7 @@ class Liveness:
     __slots__ = (
         "_judged_from",
         "answer_time",
+        "asked",
         "echo_sent",
         "last_bytes",
         "last_heard",
@@ -50,6 +51,7 @@ class Liveness:
         self.answer_time = answer_time
         self.last_heard = now  # bytes or a normal beacon
         self.last_bytes = now
+        self.asked = now  # the server was idle until then, and owes something since
         self.trusts_beacons = True
         self.echo_sent: float | None = None
         self.round_trip: float | None = None
@@ -96,15 +98,23 @@ class Liveness:
 
     def _limit(self, busy: bool) -> float:
         if busy:
-            return self.last_bytes + min(self.patience, self.answer_time)
+            return max(self.last_bytes, self.asked) + min(self.patience, self.answer_time)
         return self.last_heard + self.patience
+
+
+class Rhythm(Enum):
+    """What a beacon says."""
+
+    NONE = "nothing: a duplicate, or one of a few that overtook each other or were lost"
+    NORMAL = "the server runs as before"
+    LATE = "the server or the network has paused"
+    BROKEN = "the server, or the network to it, has just come up"
 
 
 class BeaconRecord:
     """The beacons of one server.
 
-    A server sends beacons quickly when it has started, and then one every 15 seconds. A beacon that breaks the rhythm
-    means that the server, or the network to it, has just come up (EPICS base, ``bhe.cpp``).
+    A server sends beacons quickly when it has started, and then one every 15 seconds (EPICS base, ``bhe.cpp``).
     """
 
     __slots__ = ("average", "beacon_id", "last")
@@ -114,25 +124,20 @@ class BeaconRecord:
         self.last = now
         self.average: float | None = None
 
-    def on_beacon(self, beacon_id: int, now: float, connected: bool) -> bool | None:
-        """Take a beacon.
-
-        Returns
-        -------
-        bool or None
-            True for an anomaly, False for a beacon in rhythm, None for one that counts for nothing: a duplicate, or
-            one that arrived out of order.
-        """
+    def on_beacon(self, beacon_id: int, now: float) -> Rhythm:
+        """Take a beacon."""
         advance = (beacon_id - self.beacon_id) & 0xFFFFFFFF
         self.beacon_id = beacon_id
-        if advance in (0, 2, 3) or advance > 0xFFFFFF00:
-            return None
+        if advance == 0 or advance > 0xFFFFFF00:
+            return Rhythm.NONE
         period, self.last = now - self.last, now
+        if advance in (2, 3):
+            return Rhythm.NONE
         average = self.average
         if average is None:
             self.average = period
-            return advance != 1
-        late = 1.25 if connected else 3.25
-        anomaly = period >= average * late or period <= average * 0.80
+            return Rhythm.NORMAL if advance == 1 else Rhythm.BROKEN
         self.average = 0.875 * average + 0.125 * period
-        return anomaly or advance != 1
+        if advance != 1 or period >= average * 3.25 or period <= average * 0.80:
+            return Rhythm.BROKEN
+        return Rhythm.LATE if period >= average * 1.25 else Rhythm.NORMAL

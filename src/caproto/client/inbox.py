@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from .._constants import DEFAULT_PROTOCOL_VERSION
+from .._errors import RemoteProtocolError
 from .._protocol.arrays import Buffer
 from .._protocol.enums import AccessRights, Command
 from .._protocol.framing import COMMANDS, Handler
@@ -30,6 +30,14 @@ __all__ = ["Inbox"]
 
 logger = logging.getLogger("caproto.circ")
 channel_logger = logging.getLogger("caproto.ch")
+
+# These complain about one update; any other complaint about an EVENT_ADD is about the subscription.
+_SUBSCRIPTION_STANDS = (
+    CAStatus.ECA_TOLARGE.value,
+    CAStatus.ECA_16KARRAYCLIENT.value,
+    CAStatus.ECA_GETFAIL.value,
+    CAStatus.ECA_NORDACCESS.value,
+)
 
 
 class Inbox:
@@ -106,8 +114,7 @@ class Inbox:
     # --- the circuit ------------------------------------------------------------------------------------------------
 
     def _on_version(self, head: Head, payload: Buffer) -> None:
-        self._circuit.version = head[3]
-        self._circuit.protocol.protocol_version = min(head[3], DEFAULT_PROTOCOL_VERSION)
+        self._circuit.told_version(head[3])
 
     def _on_echo(self, head: Head, payload: Buffer) -> None:
         health = self._circuit.health
@@ -133,8 +140,15 @@ class Inbox:
                 self._circuit.send(bytes(ClearChannelRequest(sid, cid)))
             return
         assert pv.channel is not None
-        pv.channel.opened(head[2], head[3], sid)
-        self._engine.channel_opened(pv, self._circuit)
+        try:
+            pv.channel.opened(head[2], head[3], sid)
+        except (
+            RemoteProtocolError
+        ) as error:  # of a type that does not exist: the others need not suffer
+            self._circuit.send(bytes(ClearChannelRequest(sid, cid)))
+            self._lose(pv, str(error))
+        else:
+            self._engine.channel_opened(pv, self._circuit)
 
     def _on_create_ch_fail(self, head: Head, payload: Buffer) -> None:
         self._lose(self._pvs.get(head[4]), "the server refused to make a channel")
@@ -176,6 +190,11 @@ class Inbox:
         )
         if command == Command.CREATE_CHAN:
             self._lose(self._creating.get(original[4]), "the server refused to make a channel")
+        elif command == Command.EVENT_ADD and code not in _SUBSCRIPTION_STANDS:
+            # It must not be cancelled later: a C server closes the circuit if it does not know the id.
+            sub = self._subscriptions.pop(original[5], None)
+            if sub is not None:
+                sub.circuit = sub.subscriptionid = None
 
     def _fail_request(self, request: Request, message: ErrorResponse) -> None:
         code = message.status
@@ -188,12 +207,13 @@ class Inbox:
 
     def _subject_of_error(self, original: Head, head: Head) -> str | None:
         """Return the name of the PV that an ERROR is about, if it can be known."""
-        if original[0] in (Command.EVENT_ADD, Command.EVENT_CANCEL):
-            sub = self._subscriptions.get(original[5])
-            return None if sub is None else sub.pv.name
-        # Libca, and we, put the cid of an unconfirmed write where other requests have their ioid.
-        for cid in (original[5] if original[0] == Command.WRITE else original[4], head[4]):
-            pv = self._pvs.get(cid)
-            if pv is not None:
-                return pv.name
-        return None
+        command, p1, p2 = original[0], original[4], original[5]
+        if command in (Command.EVENT_ADD, Command.EVENT_CANCEL) and p2 in self._subscriptions:
+            return self._subscriptions[p2].pv.name
+        cid = head[4]
+        if command == Command.CREATE_CHAN:
+            cid = p1
+        elif command in (Command.WRITE, Command.CLEAR_CHANNEL):
+            cid = p2  # libca, and we, put the cid of an unconfirmed write where other requests have their ioid
+        pv = self._pvs.get(cid)
+        return None if pv is None else pv.name

@@ -52,6 +52,7 @@ class NameServer:
         self._stream: MessageStream | None = None
         self._health: Liveness | None = None
         self._now = 0.0
+        self._since = 0.0  # when it was connected
         self._pause = _FIRST_PAUSE
         self._retry_at = float("-inf")
 
@@ -69,6 +70,7 @@ class NameServer:
         self.connecting = False
         self.peer = peer
         self._write = write
+        self._since = now
         self._version = None
         handlers: list[Handler] = [self._ignore] * COMMANDS
         handlers[Command.VERSION] = self._on_version
@@ -80,6 +82,8 @@ class NameServer:
 
     def lost(self, reason: str, now: float) -> None:
         """Take note that the connection is gone, or was not made."""
+        if self._write is not None and now - self._since >= self._pause:
+            self._pause = _FIRST_PAUSE  # it lasted, so this is not the same trouble as before
         self.connecting = False
         self._write = None
         self._retry_at = now + self._pause
@@ -128,7 +132,6 @@ class NameServer:
 
     def _on_version(self, head: Head, payload: Buffer) -> None:
         self._version = head[3]
-        self._pause = _FIRST_PAUSE
         if head[3] >= _TCP_SEARCH:
             self._search.boost(self._now)
         else:

@@ -9,7 +9,7 @@ from .._errors import CaprotoTimeoutError, CaprotoTypeError, CaprotoValueError
 from .._protocol.arrays import Buffer, encode_values
 from .._protocol.dbr import METADATA_SIZES, NATIVE_TYPES, promote_type
 from .._protocol.enums import AccessRights, ChannelType
-from .._protocol.header import padded
+from .._protocol.header import SHORT_LIMIT, padded
 from .._protocol.states import CLIENT
 
 if TYPE_CHECKING:
@@ -167,8 +167,7 @@ class PVCore:
         assert circuit is not None
         assert channel is not None
         most = channel.native_data_count or 0
-        # A server before 4.13 answers a count of 0 with ECA_BADCOUNT.
-        dynamic = notify and circuit.version >= 13
+        dynamic = notify and circuit.takes_zero_count
         if data_count is None:
             return 0 if dynamic else most
         if not isinstance(data_count, int):
@@ -212,6 +211,7 @@ class PVCore:
                 f"cannot write {count} elements to {self.name!r}: the channel holds {most}",
                 pv_name=self.name,
             )
+        self._check_version(count, len(values))
         metadata = METADATA_SIZES[wire_type]
         if metadata:
             values = bytes(metadata) + bytes(values)
@@ -220,6 +220,21 @@ class PVCore:
             wire_type,
             count,
             values if not size & 7 else bytes(values).ljust(padded(size), b"\0"),
+        )
+
+    def _check_version(self, count: int, size: int) -> None:
+        """Raise if the server is too old to take so many elements or bytes."""
+        version = self.circuit.version  # type: ignore[union-attr]
+        if version < 13 and count == 0:
+            what = "an empty array"
+        elif version < 9 and max(count, size) >= SHORT_LIMIT:
+            what = f"{size} bytes"
+        else:
+            return
+        raise CaprotoValueError(
+            f"cannot write {what} to {self.name!r}: its server speaks version 4.{version} of Channel Access, which "
+            "cannot express that",
+            pv_name=self.name,
         )
 
     def _write_type(self, data: Any, data_type: DataType) -> tuple[ChannelType, int]:
@@ -231,23 +246,34 @@ class PVCore:
             return native, ChannelType.STRING if text else native
         if data_type in (ChannelType.PUT_ACKT, ChannelType.PUT_ACKS):
             return native, int(data_type)
-        return native, self.resolve_type(data_type)
+        number = self.resolve_type(data_type)
+        if number in (ChannelType.STSACK_STRING, ChannelType.CLASS_NAME):
+            # A C server closes the circuit, and with it all other PVs, when it cannot convert what is written.
+            raise CaprotoValueError(
+                f"data_type={data_type!r} cannot be written to {self.name!r}: it can be read only",
+                pv_name=self.name,
+            )
+        return native, number
 
     # --- errors -----------------------------------------------------------------------------------------------------
 
     def connection_timeout(self, timeout: float | None, now: float) -> CaprotoTimeoutError:
         """Make the error for a connection that was not there in time; it tells how far things went."""
-        seconds = float(timeout or 0)
+        seconds, stage = float(timeout or 0), None
         if self.state is PVState.SEARCHING:
+            stage = "search"
             text = (
                 f"{self!r} could not connect within {seconds}-second timeout. No servers responded to a search for "
                 f"a channel named {self.name!r}. {self.engine.searcher.describe_search(self.name)}"
             )
         elif self.circuit is not None:
+            stage = "create" if self.circuit.connected else "connect"
             text = f"{self!r} could not connect within {seconds}-second timeout. {self.circuit.describe_silence(now)}"
         else:
             text = f"{self!r} could not connect within {seconds}-second timeout."
-        return CaprotoTimeoutError(text, pv_name=self.name, address=self.address)
+        return CaprotoTimeoutError(
+            text, pv_name=self.name, address=self.address, stage=stage, timeout=timeout
+        )
 
     def search_timeout(self, timeout: float | None) -> CaprotoTimeoutError:
         """Make the error for a name that was not found in time."""
@@ -255,6 +281,8 @@ class PVCore:
             f"No servers responded to a search for a channel named {self.name!r} within "
             f"{float(timeout or 0)}-second timeout. {self.engine.searcher.describe_search(self.name)}",
             pv_name=self.name,
+            stage="search",
+            timeout=timeout,
         )
 
     def __repr__(self) -> str:

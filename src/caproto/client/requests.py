@@ -169,6 +169,8 @@ def reply_timeout(request: Request, now: float) -> CaprotoTimeoutError:
         f"response is {request.ioid}. {pv.circuit.describe_silence(now)}",
         pv_name=pv.name,
         address=pv.circuit.address,
+        stage="reply",
+        timeout=request.timeout,
     )
 
 

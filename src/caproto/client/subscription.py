@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from struct import error as StructError
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from .._errors import CaprotoValueError
 from .._protocol.enums import SubscriptionType
 from .._protocol.messages import EventAddRequest, EventAddResponse
+from .._protocol.messages.subscription import EVENT_ADD_PAYLOAD
 
 if TYPE_CHECKING:
     from .circuit import Circuit
@@ -21,8 +24,26 @@ Sink: TypeAlias = Callable[[Any, EventAddResponse], Any]
 """``f(subscription, update)``"""
 
 
+def _checked_mask(name: str, mask: int) -> SubscriptionType:
+    """Return a mask that asks for something and fits into its 16 bits."""
+    try:
+        if 0 < mask <= 0xFFFF:
+            return SubscriptionType(mask)
+    except (TypeError, ValueError):
+        pass
+    raise CaprotoValueError(
+        f"mask={mask!r} for {name!r} asks for nothing that a server knows", pv_name=name
+    )
+
+
 class SubscriptionCore:
-    """One subscription; its server-side half exists only while somebody wants the updates."""
+    """One subscription; its server-side half exists only while somebody wants the updates.
+
+    Raises
+    ------
+    CaprotoValueError
+        If `low`, `high`, `to` or `mask` cannot travel.
+    """
 
     __slots__ = (
         "circuit",
@@ -54,7 +75,14 @@ class SubscriptionCore:
         self.data_type = data_type
         self.data_count = data_count
         self.low, self.high, self.to = low, high, to
-        self.mask = DEFAULT_MASK if mask is None else SubscriptionType(mask)
+        self.mask = DEFAULT_MASK if mask is None else _checked_mask(pv.name, mask)
+        try:
+            EVENT_ADD_PAYLOAD.pack(low, high, to, self.mask)
+        except (StructError, OverflowError) as error:
+            raise CaprotoValueError(
+                f"low={low!r}, high={high!r}, to={to!r} for {pv.name!r} must be 32-bit floats",
+                pv_name=pv.name,
+            ) from error
         self.subscriptionid: int | None = None
         self.circuit: Circuit | None = None
         self.wire_type = 0

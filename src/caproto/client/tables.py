@@ -61,13 +61,11 @@ class Tables:
         return [request.single(ioid) for ioid, request in self.requests.items()]
 
     def take_expired(self, now: float) -> tuple[list[Request], float]:
-        """Remove the requests whose time is over or that nobody waits for; return the former, and the next deadline."""
+        """Remove the requests whose time is over or that nobody waits for; return them, and the next deadline."""
         following, expired, table = float("inf"), [], self.requests
         for ioid, request in list(table.items()):
             waiter = request.waiter
-            if waiter is not None and waiter.done():
-                del table[ioid]
-            elif request.deadline <= now:
+            if request.deadline <= now or (waiter is not None and waiter.done()):
                 expired.append(table.pop(ioid).single(ioid))
             elif request.deadline < following:
                 following = request.deadline

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._errors import CaprotoRuntimeError, CaprotoTypeError
 from .._protocol.enums import ChannelType
+from .data import ChannelEnum
 from .macros import expand_macros
 from .properties import (
     PvpropertyBoolEnum,
@@ -149,7 +150,7 @@ class PVSpec(NamedTuple):
         if group is not None:
             kwargs["alarm"] = group.alarms[self.alarm_group]
         labels = _labels(self)
-        if labels and issubclass(cls, PvpropertyEnum):
+        if labels and issubclass(cls, ChannelEnum):
             kwargs["enum_strings"] = labels
         kwargs.update(self.cls_kwargs or {})
         return cls, kwargs

@@ -8,11 +8,11 @@ from typing import Any, ClassVar, TypeAlias
 
 __all__ = ["AinitHook", "AsyncLibraryLayer", "Getter", "Putter", "Scan", "Shutdown", "Startup"]
 
-Getter: TypeAlias = Callable[[Any, Any], Awaitable[Any]]
+Getter: TypeAlias = Callable[..., Awaitable[Any]]
 """``async def getter(group, instance)`` returns the value, or None to keep the current one."""
-Putter: TypeAlias = Callable[[Any, Any, Any], Awaitable[Any]]
+Putter: TypeAlias = Callable[..., Awaitable[Any]]
 """``async def putter(group, instance, value)`` returns what to store, or None to store `value`."""
-Startup: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
+Startup: TypeAlias = Callable[..., Awaitable[None]]
 """``async def startup(group, instance, async_lib)``"""
 Shutdown: TypeAlias = Startup
 Scan: TypeAlias = Startup

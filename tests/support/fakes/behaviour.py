@@ -82,7 +82,7 @@ def _create(connection: FakeConnection, request: CreateChanRequest) -> Reply:
 
 
 def _clear(connection: FakeConnection, request: ClearChannelRequest) -> Reply:
-    del connection.channels[request.sid]
+    connection.channels.pop(request.sid, None)
     for number, subscription in list(connection.subscriptions.items()):
         if subscription.sid == request.sid:
             del connection.subscriptions[number]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from ..._constants import DEFAULT_PROTOCOL_VERSION, MAX_PRIORITY
 from ..._errors import RemoteProtocolError
@@ -192,10 +192,9 @@ class ServerCircuit:
             return
         data = out[0] if len(out) == 1 else b"".join(out)
         out.clear()
-        if not self.closed:
-            if self._debug:
-                self._log_sent(data)
-            self.shell.write(data)
+        if self._debug:
+            self._log_sent(data)
+        self.shell.write(data)
 
     def pause(self) -> None:
         """Hold updates back: the client does not take what has been sent already."""
@@ -216,10 +215,12 @@ class ServerCircuit:
         for subscription, reply in held.items():
             self.send_reply(reply.event_head, subscription.id_bytes, reply)
 
-    def close(self) -> None:
-        """Forget everything: the connection is gone or about to go."""
+    def close(self, *, lost: bool = False) -> None:
+        """Send what has gathered, unless the connection is lost already, and forget everything."""
         if self.closed:
             return
+        if lost:
+            self.out.clear()
         self.flush()
         self.closed = True
         self._stream.close()
@@ -320,11 +321,10 @@ class ServerCircuit:
         channel = self.channels.pop(sid, None)
         if channel is None:
             self.unknown_sid(head)
-        else:
-            channel.close()
-            self.send(HEADER.pack(Command.CLEAR_CHANNEL, 0, 0, 0, sid, cid))
+        channel.close()
+        self.send(HEADER.pack(Command.CLEAR_CHANNEL, 0, 0, 0, sid, cid))
 
-    def unknown_sid(self, head: Head) -> None:
+    def unknown_sid(self, head: Head) -> NoReturn:
         """Give up on a client that means a channel which it does not have, as rsrv does."""
         text = f"there is no channel with sid {head[4]}"
         self.send_error(head, 0xFFFFFFFF, _INTERNAL, text)

@@ -43,7 +43,6 @@ class Monitors:
         channel = self._channels.get(head[4])
         if channel is None:
             circuit.unknown_sid(head)
-            return
         if len(payload) < EVENT_ADD_PAYLOAD.size:
             raise RemoteProtocolError(
                 f"EVENT_ADD with {len(payload)} bytes of payload", address=circuit.address
@@ -99,7 +98,6 @@ class Monitors:
         channel = self._channels.get(head[4])
         if channel is None:
             circuit.unknown_sid(head)
-            return
         subscription = channel.subscriptions.pop(head[5], None)
         if subscription is None:
             text = f"there is no subscription {head[5]} to {channel.name}"

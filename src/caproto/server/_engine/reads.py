@@ -48,7 +48,6 @@ class Reads:
         channel = self._channels.get(head[4])
         if channel is None:
             self._circuit.unknown_sid(head)
-            return
         # The short way, 1 us: the bytes of the answer are there but for the ioid, from the last one who asked.
         if channel.reads_at_once and channel.operations is None:
             reply = channel.source.replies.get(head[3] << 16 | head[2])
@@ -62,8 +61,7 @@ class Reads:
         channel = self._channels.get(head[4])
         if channel is None:
             self._circuit.unknown_sid(head)
-        else:
-            self._submit(channel, head, self._answer_plain)
+        self._submit(channel, head, self._answer_plain)
 
     def _submit(
         self, channel: Channel, head: Head, answer: Callable[[Channel, Head, Reply, int], None]

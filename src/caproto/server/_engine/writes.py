@@ -48,16 +48,14 @@ class Writes:
         channel = self._channels.get(head[4])
         if channel is None:
             self._circuit.unknown_sid(head)
-        else:
-            self._submit(channel, head, payload, self._confirm)
+        self._submit(channel, head, payload, self._confirm)
 
     def on_write(self, head: Head, payload: Buffer) -> None:
         """Store a value; only a failure is answered."""
         channel = self._channels.get(head[4])
         if channel is None:
             self._circuit.unknown_sid(head)
-        else:
-            self._submit(channel, head, payload, self._complain)
+        self._submit(channel, head, payload, self._complain)
 
     def _submit(
         self,

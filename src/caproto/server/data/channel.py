@@ -375,15 +375,15 @@ class ChannelData:
         """Do what the two types ask for that only write the alarm."""
         if data_type < ChannelType.PUT_ACKT:
             return False
-        number = int(as_elements(data)[0])
-        if data_type == ChannelType.PUT_ACKT:
-            self._alarm.require_acknowledgement(bool(number))
-        elif data_type == ChannelType.PUT_ACKS:
-            self._alarm.acknowledge(number)
-        else:
+        if data_type not in (ChannelType.PUT_ACKT, ChannelType.PUT_ACKS):
             raise CaprotoValueError(
                 f"{data_type.name} can only be read", status=CAStatus.ECA_BADTYPE.value
             )
+        number = int(as_elements(data)[0])
+        if data_type == ChannelType.PUT_ACKT:
+            self._alarm.require_acknowledgement(bool(number))
+        else:
+            self._alarm.acknowledge(number)
         return True
 
     @plain

@@ -136,12 +136,12 @@ class ChannelEnum(ChannelData):
 
     def set_metadata(self, name: str, new: Any) -> None:
         """Set the labels."""
-        if name != "enum_strings":
+        if name == "enum_strings":
+            numbers = self.raw_value
+            self._enum_strings = _checked_labels(new)
+            self._value = self.preprocess_value(numbers)
+        else:
             super().set_metadata(name, new)
-            return
-        numbers = self.raw_value
-        self._enum_strings = _checked_labels(new)
-        self._value = self.preprocess_value(numbers)
 
     def fill_metadata(self, metadata: DbrMetadata) -> None:
         """Fill in the labels, if the type has them."""

@@ -19,11 +19,26 @@ _PRECISION = 6
 """Digits after the point when a number becomes text; what the C IOC takes for records without PREC."""
 
 
-def _encoded(text: Any, encoding: str) -> bytes:
+def _encoded(text: str, encoding: str) -> bytes:
     """Return text as bytes; what the encoding lacks becomes a question mark."""
-    if isinstance(text, bytes | bytearray | memoryview):
-        return bytes(text)
-    return str(text).encode(encoding, "replace")
+    return text.encode(encoding, "replace")
+
+
+def _raw(values: Any) -> bytes:
+    """Return a sequence of numbers from 0 to 255 as bytes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is something else.
+    """
+    if isinstance(values, bytes | bytearray | memoryview):
+        return bytes(values)
+    if isinstance(values, int):  # of which bytes() would make as many zeros
+        raise TypeError
+    if getattr(values, "itemsize", 0) == 1:
+        return bytes(values.tobytes())
+    return bytes(values.tolist() if hasattr(values, "tolist") else values)
 
 
 class ChannelString(ChannelData):
@@ -139,7 +154,7 @@ class ChannelChar(ChannelData):
         if isinstance(value, str):
             return value
         try:
-            raw = bytes(bytearray(value) if not isinstance(value, int) else None)  # type: ignore[arg-type]
+            raw = _raw(value)
         except (TypeError, ValueError):
             raise CaprotoValueError(f"{value!r} is not text") from None
         return decode_string(raw.rstrip(b"\0"), self.string_encoding)
@@ -164,7 +179,7 @@ class ChannelChar(ChannelData):
 
 def _until_nul(data: Any) -> bytes:
     """Return character numbers as bytes, up to the NUL."""
-    return bytes(bytearray(as_elements(data))).partition(b"\0")[0]
+    return _raw(as_elements(data)).partition(b"\0")[0]
 
 
 class ChannelByte(ChannelNumeric):
@@ -202,7 +217,7 @@ class ChannelByte(ChannelNumeric):
             elif isinstance(value, str):
                 raise TypeError
             else:
-                raw = bytes(bytearray(value))
+                raw = _raw(value)
         except (TypeError, ValueError):
             raise CaprotoValueError(f"{value!r} is not bytes") from None
         if self.strip_null_terminator and self.max_length > 1:

@@ -1,0 +1,1 @@
+"""Our client and its peers side by side; `make bench` runs it (see ``benchmarks/README.md``)."""

@@ -1,0 +1,123 @@
+"""A Channel Access client made of plain bytes and asyncio streams."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, NamedTuple
+
+from caproto.asyncio.server import Context
+
+HEADER = struct.Struct(">HHHHII")
+
+
+class Message(NamedTuple):
+    """One message, taken apart."""
+
+    command: int
+    data_type: int
+    data_count: int
+    p1: int
+    p2: int
+    payload: bytes
+
+
+def pack(
+    command: int,
+    data_type: int = 0,
+    data_count: int = 0,
+    p1: int = 0,
+    p2: int = 0,
+    payload: bytes = b"",
+) -> bytes:
+    """Build a message; the payload is padded."""
+    payload += bytes(-len(payload) % 8)
+    return HEADER.pack(command, len(payload), data_type, data_count, p1, p2) + payload
+
+
+class RawClient:
+    """One TCP connection to a server on loopback."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    @classmethod
+    async def connect(cls, port: int, host: str = "127.0.0.1") -> RawClient:
+        """Connect, and take the server's VERSION."""
+        self = cls(*await asyncio.open_connection(host, port))
+        assert (await self.next()).command == 0
+        return self
+
+    def send(self, *messages: bytes) -> None:
+        """Send messages in one write."""
+        self.writer.write(b"".join(messages))
+
+    async def next(self, timeout: float = 20.0) -> Message:
+        """Return the next message."""
+        async with asyncio.timeout(timeout) if hasattr(asyncio, "timeout") else _no_timeout():
+            command, size, data_type, count, p1, p2 = HEADER.unpack(
+                await self.reader.readexactly(16)
+            )
+            if size == 0xFFFF:
+                size, count = struct.unpack(">II", await self.reader.readexactly(8))
+            return Message(
+                command, data_type, count, p1, p2, await self.reader.readexactly(size)
+            )
+
+    async def create(self, name: str, cid: int = 1) -> int:
+        """Open a channel and return its sid."""
+        self.send(pack(18, 0, 0, cid, 13, name.encode() + b"\0"))
+        while True:
+            message = await self.next()
+            if message.command == 18:
+                return message.p2
+
+    async def subscribe(self, sid: int, id_: int = 0, data_type: int = 6) -> Message:
+        """Subscribe to values and alarms, and return the first update."""
+        self.send(pack(1, data_type, 0, sid, id_, struct.pack(">fffHxx", 0, 0, 0, 5)))
+        return await self.next()
+
+    async def closed(self) -> bool:
+        """Wait until the server closes the connection, whatever it says before that."""
+        while await self.reader.read(65536):
+            pass
+        return True
+
+    async def close(self) -> None:
+        """Close the connection."""
+        self.writer.close()
+        try:
+            await self.writer.wait_closed()
+        except ConnectionError:
+            pass
+
+
+@asynccontextmanager
+async def _no_timeout() -> AsyncIterator[None]:
+    """Python 3.10 has none; the test's own limit holds."""
+    yield
+
+
+@asynccontextmanager
+async def serving(pvdb: Mapping[str, Any], **kwargs: Any) -> AsyncIterator[Context]:
+    """Serve PVs in this event loop until the end of the block."""
+    context = Context(pvdb)
+    ready = asyncio.Event()
+
+    async def tell(async_lib: Any) -> None:
+        ready.set()
+
+    task = asyncio.create_task(context.run(startup_hook=tell, **kwargs))
+    waiting = asyncio.create_task(ready.wait())
+    await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        waiting.cancel()
+        await task
+    try:
+        yield context
+    finally:
+        context.stop()
+        await task
