@@ -74,8 +74,16 @@ coverage: venv ## run all tests and see which branches they reach
 bench-micro: venv ## measure the hot path (benchmarks/micro)
 	$(BIN)/python -m pytest benchmarks/micro -o python_files='bench_*.py test_*.py' -o timeout=600 $(ARGS)
 
+.PHONY: bench
+bench: venv ## compare our client with its peers (benchmarks/peers); needs the network once
+	$(BIN)/python -m benchmarks.peers $(ARGS)
+
+.PHONY: bench-quick
+bench-quick: venv ## the same in less than two minutes
+	$(BIN)/python -m benchmarks.peers --quick $(ARGS)
+
 .PHONY: clean
 clean: ## remove everything that these targets made
-	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .benchmarks .hypothesis
+	rm -rf $(VENV) .bench build dist htmlcov .coverage .coverage.* .benchmarks .hypothesis
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find src tests examples benchmarks fuzz -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -20,7 +20,7 @@ from benchmarks.peers.hose_updates import Subscription, chunks
 from caproto._protocol.arrays import Buffer
 from caproto._protocol.dbr import NATIVE_TYPES
 from caproto._protocol.enums import ChannelType, Command
-from caproto._protocol.framing import COMMANDS, MessageStream, walk_datagram
+from caproto._protocol.framing import COMMANDS, Handler, MessageStream, walk_datagram
 from caproto._protocol.header import Head
 from caproto._protocol.messages import (
     AccessRightsResponse,
@@ -97,7 +97,7 @@ class Circuit:
         self._suspended = False
         self._channels: dict[int, tuple[int, HosePlan, int]] = {}  # by sid: cid, plan, index
         self._blasts: dict[HosePlan, _Blast] = {}
-        handlers = [self._ignore] * COMMANDS
+        handlers: list[Handler] = [self._ignore] * COMMANDS
         handlers[Command.CREATE_CHAN] = self._on_create_chan
         handlers[Command.CLEAR_CHANNEL] = self._on_clear_channel
         handlers[Command.EVENT_ADD] = self._on_event_add

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 __all__ = ["ARRAY_LENGTH", "FIRST_STAMP", "KINDS", "STAMP_STEP", "HosePlan"]
 
@@ -64,25 +65,30 @@ class HosePlan:
         """Return the time of an update, as Unix time in seconds."""
         return FIRST_STAMP + number * STAMP_STEP * 1e-9
 
-    def gaps(self, index: int, values: Sequence[float]) -> int:
-        """Count the updates that are missing among those that one PV got.
+    def missing(self, index: int, values: Sequence[float]) -> tuple[int, int]:
+        """Count the updates that are missing among those that one PV got, and those that an earlier one overtook.
+
+        Missing at the end is not counted: who looks may not have waited for it.
 
         Raises
         ------
         ValueError
-            If a value belongs to another PV, comes twice, or comes out of order.
+            If a value belongs to another PV, or comes twice.
         """
-        expected = index
-        lost = 0
-        for value in values:
-            if value != expected:
-                number = int(value)
-                if number != value or number < expected or number % self.pvs != index:
-                    raise ValueError(f"PV {index} of {self.pvs} got {value}, not {expected}")
-                lost += (number - expected) // self.pvs
-                expected = number
-            expected += self.pvs
-        return lost
+        expected = range(index, index + len(values) * self.pvs, self.pvs)
+        if list(values) == list(expected):
+            return 0, 0
+        numbers = {int(value) for value in values}
+        if len(numbers) < len(values):
+            raise ValueError(
+                f"PV {index} of {self.pvs} got {len(values) - len(numbers)} updates twice"
+            )
+        for number in numbers:
+            if number % self.pvs != index or not 0 <= number < self.updates:
+                raise ValueError(f"PV {index} of {self.pvs} got update {number} of {self.updates}")
+        possible = (max(numbers) - index) // self.pvs + 1
+        overtaken = sum(1 for before, after in pairwise(values) if after < before)
+        return possible - len(numbers), overtaken
 
     def check_stamps(self, values: Iterable[float], stamps: Iterable[float]) -> None:
         """Check that each value came with its own time.

@@ -12,6 +12,7 @@ import numpy as np
 from benchmarks.peers.hose_plan import ARRAY_LENGTH, FIRST_STAMP, STAMP_STEP, HosePlan
 from caproto._constants import EPICS2UNIX_EPOCH
 from caproto._protocol.dbr import DBR_TYPES, METADATA_SIZES
+from caproto._protocol.enums import ChannelType
 from caproto._protocol.messages import EventAddResponse
 
 __all__ = ["Subscription", "chunks"]
@@ -43,7 +44,7 @@ class Subscription:
     @property
     def has_stamp(self) -> bool:
         """Whether updates carry the time."""
-        return "timestamp" in getattr(DBR_TYPES[self.data_type], "info_fields", ())
+        return "timestamp" in getattr(DBR_TYPES[ChannelType(self.data_type)], "info_fields", ())
 
     def update(self, data: Any) -> bytes:
         """Return an update with the right size and without number and time."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from contextlib import asynccontextmanager
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 from caproto.asyncio.server import Context
@@ -55,17 +55,12 @@ class RawClient:
         """Send messages in one write."""
         self.writer.write(b"".join(messages))
 
-    async def next(self, timeout: float = 20.0) -> Message:
+    async def next(self) -> Message:
         """Return the next message."""
-        async with asyncio.timeout(timeout) if hasattr(asyncio, "timeout") else _no_timeout():
-            command, size, data_type, count, p1, p2 = HEADER.unpack(
-                await self.reader.readexactly(16)
-            )
-            if size == 0xFFFF:
-                size, count = struct.unpack(">II", await self.reader.readexactly(8))
-            return Message(
-                command, data_type, count, p1, p2, await self.reader.readexactly(size)
-            )
+        command, size, data_type, count, p1, p2 = HEADER.unpack(await self.reader.readexactly(16))
+        if size == 0xFFFF:
+            size, count = struct.unpack(">II", await self.reader.readexactly(8))
+        return Message(command, data_type, count, p1, p2, await self.reader.readexactly(size))
 
     async def create(self, name: str, cid: int = 1) -> int:
         """Open a channel and return its sid."""
@@ -93,12 +88,6 @@ class RawClient:
             await self.writer.wait_closed()
         except ConnectionError:
             pass
-
-
-@asynccontextmanager
-async def _no_timeout() -> AsyncIterator[None]:
-    """Python 3.10 has none; the test's own limit holds."""
-    yield
 
 
 @asynccontextmanager

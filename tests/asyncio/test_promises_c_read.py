@@ -67,6 +67,26 @@ async def test_promise_15_data_and_no_metadata(ioc: Ioc) -> None:
         assert type(response.value) is float
 
 
+async def test_promise_15_value_of_an_array(various_ioc: Ioc) -> None:
+    async with Context() as ctx:
+        array, string, text = await ctx.get_pvs("various:array", "various:string", "various:text")
+        await array.write([1.5, 2.5])
+        response = await array.read()
+        assert response.data.dtype == np.dtype(">f8")
+        assert response.value.dtype == np.dtype("=f8")
+        assert response.value.tolist() == [1.5, 2.5]
+        await string.write("hello")
+        assert (await string.read()).value == "hello"
+        await text.write("abc")
+        assert bytes((await text.read()).value).rstrip(b"\0") == b"abc"
+
+
+async def test_promise_15_value_of_an_array_of_strings(c_ioc_env: CIoc) -> None:
+    async with Context(timeout=20) as ctx:
+        (strings,) = await ctx.get_pvs("IO:wf:string")
+        assert (await strings.read()).value == ["one", "two", "three"]
+
+
 async def test_promise_16_time_metadata(ioc: Ioc) -> None:
     async with Context() as ctx:
         (dt,) = await ctx.get_pvs("random_walk:dt")

@@ -20,9 +20,9 @@ from caproto import (
     WriteNotifyResponse,
 )
 from caproto.asyncio.client import PV, Context
-from tests.support import Ioc
+from tests.support import CIoc, Ioc, use_loopback
 
-from ..conftest import Loopback
+from ..conftest import Loopback, MakeOurIoc
 from .conftest import StartIoc
 from .reprs import NORMAL
 from .scripted_server import ScriptedServer
@@ -71,6 +71,46 @@ async def test_promise_25_a_callback_receives_the_refusal_as_it_came(various_ioc
         await until(lambda: responses)
         assert isinstance(responses[0], WriteNotifyResponse)
         assert responses[0].status is CAStatus.ECA_PUTFAIL.value
+
+
+async def check_refused_read(name: str) -> CAStatusError:
+    """Read a PV that cannot be read, waiting and with a callback; return the error."""
+    async with Context(timeout=20) as ctx:
+        (pv,) = await ctx.get_pvs(name)
+        with pytest.raises(CAStatusError, match=name) as caught:
+            await pv.read()
+        error = caught.value
+        assert error.pv_name == name
+        assert error.response.status is error.status
+        responses: list[Any] = []
+        await pv.read(wait=False, callback=responses.append)
+        await until(lambda: responses)
+        assert responses[0].status is error.status
+        return error
+
+
+async def test_promise_25_a_refused_read_raises(
+    make_our_ioc: MakeOurIoc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ioc = make_our_ioc("tests.asyncio.various_ioc", "various:unreadable")
+    use_loopback(monkeypatch, [ioc.port], ioc.repeater_port)
+    error = await check_refused_read("various:unreadable")
+    assert error.status is CAStatus.ECA_GETFAIL.value
+
+
+async def test_promise_25_a_read_without_permission_raises(c_ioc_env: CIoc) -> None:
+    error = await check_refused_read("IO:access:none")
+    assert error.status is CAStatus.ECA_NORDACCESS.value
+
+
+async def test_promise_25_a_write_without_permission_raises(c_ioc_env: CIoc) -> None:
+    async with Context(timeout=20) as ctx:
+        (pv,) = await ctx.get_pvs("IO:access:readonly")
+        for wait in (True, False):  # what nobody answers is refused here
+            with pytest.raises(CAStatusError, match="IO:access:readonly") as caught:
+                await pv.write(5, wait=wait)
+            assert caught.value.status is CAStatus.ECA_NOWTACCESS.value
+        assert await value_of(pv) == 1.0
 
 
 async def test_promise_25_data_that_cannot_be_written_is_refused_at_once(ioc: Ioc) -> None:

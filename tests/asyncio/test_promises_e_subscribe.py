@@ -407,3 +407,38 @@ async def test_promise_35_data_type_and_count_of_a_subscription(ioc: Ioc) -> Non
             assert repr(response.metadata).startswith("DBR_CTRL_DOUBLE(")
             break
         assert circuit_of(dt).connected
+
+
+async def test_promise_35_an_empty_update_is_delivered(various_ioc: Ioc) -> None:
+    async with Context() as ctx:
+        (array,) = await ctx.get_pvs("various:array")
+        await array.write([1.5, 2.5])
+        received: list[list[float]] = []
+        sub = array.subscribe()
+        async for response in sub:
+            received.append(response.data.tolist())
+            if received[-1] == [1.5, 2.5]:
+                await array.write([])
+            elif received[-1] == []:
+                assert response.data_count == 0
+                await array.write([3.5])
+            else:
+                break
+        assert received == [[1.5, 2.5], [], [3.5]]
+
+
+async def test_promise_35_updates_of_an_array_that_is_empty_at_first(various_ioc: Ioc) -> None:
+    async with Context() as ctx:
+        (array,) = await ctx.get_pvs("various:array")
+        await array.write([])
+        updates = Recorder()
+        sub = array.subscribe()
+        sub.add_callback(updates)
+        await until(lambda: updates.responses)
+        assert updates.responses[0].data.tolist() == []
+        # And the confirmation of the end is not taken for another empty one.
+        await sub.clear()
+        sub.add_callback(updates)
+        await until(lambda: len(updates.responses) == 2)
+        await array.read()
+        assert len(updates.responses) == 2

@@ -1,4 +1,4 @@
-"""An IOC with what the random-walk IOC lacks: text, states, an array, and a PV that refuses writes."""
+"""An IOC with what the random-walk IOC lacks: text, states, an array, and PVs that refuse."""
 
 from __future__ import annotations
 
@@ -16,10 +16,15 @@ class Various(PVGroup):
     array = pvproperty(value=[], dtype=ChannelType.DOUBLE, max_length=1000)
     string = pvproperty(value="hello", dtype=ChannelType.STRING)
     refusing = pvproperty(value=1.0)
+    unreadable = pvproperty(value=1.0)
 
     @refusing.putter
     async def _refuse(self, instance: Any, value: Any) -> None:
         raise ValueError("this PV refuses every write")
+
+    @unreadable.getter
+    async def _fail(self, instance: Any) -> None:
+        raise ValueError("this PV cannot be read")
 
 
 if __name__ == "__main__":

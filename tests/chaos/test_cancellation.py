@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from caproto.asyncio._slots import MOST_CONFIRMED_WRITES
 from caproto.asyncio.client import PV, Context
 from tests.asyncio.waiting import Recorder, until
 from tests.support import CIoc
@@ -192,3 +193,26 @@ async def test_cancelled_readers_do_not_disturb_the_others(
         assert [each.value for each in results[1::2]] == [1.5] * 500  # type: ignore[union-attr]
         assert pv.connected
         await recorder.until(lambda values: len(values) > 2)
+
+
+async def test_cancelled_writes_give_their_turn_back(
+    shared_ioc: CIoc, impatient: Impatience, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EPICS_CA_CONN_TMO", "30")
+    async with ChaosProxy(shared_ioc.port) as proxy:
+        impatient.search_at(proxy.port)
+        async with Context(timeout=20) as ctx:
+            (pv,) = await ctx.get_pvs("CH:counted")
+            await pv.wait_for_connection()
+            proxy.inject(Fault(Action.STALL))
+            most = MOST_CONFIRMED_WRITES  # under way; the others wait for their turn
+            tasks = [asyncio.create_task(pv.write(1.0)) for _ in range(2 * most)]
+            many = asyncio.create_task(ctx.write_many({pv: 1.0}))
+            await until(lambda: len(left_behind(ctx).get("requests", ())) == most)
+            for task in (*tasks, many):
+                task.cancel()
+            await asyncio.wait({*tasks, many})
+            assert not left_behind(ctx)
+            proxy.heal()
+            results = await asyncio.gather(*(pv.write(2.0) for _ in range(most)))
+            assert all(response is not None for response in results)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.asyncio.waiting import until
 from tests.support import CIoc, free_port, search
-from tests.support.chaos_proxy import Action, ChaosProxy, Fault, Way, Weather
+from tests.support.chaos_proxy import Action, ChaosProxy, Fault, MessageEnds, Way, Weather
 from tests.support.raw_ca import find_reply, search_datagram
 
 VERSION = bytes.fromhex("00000000 0000000d 00000000 00000000")
@@ -132,6 +132,32 @@ async def test_a_fault_can_be_injected_into_a_connection_that_stands() -> None:
         writer.write(b"defg")
         assert await reader.read() == b"de"
         writer.close()
+
+
+SHORT = bytes.fromhex("00010008 00040008 00000001 00000002") + b"01234567"
+LONG = bytes.fromhex("0001ffff 00040000 00000001 00000002 00000008 00000008") + b"01234567"
+
+
+@pytest.mark.parametrize(("at", "ends"), [(1, 24), (24, 24), (25, 56), (41, 56), (56, 56), (57, 72)])
+async def test_a_fault_can_wait_for_the_end_of_a_message(at: int, ends: int) -> None:
+    data = SHORT + LONG + ECHO + SHORT
+    async with Echo() as server, ChaosProxy(server.port) as proxy:
+        proxy.plan.append((Fault(Action.CUT, at, between=True),))
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.tcp_port)
+        writer.write(data)
+        assert await reader.read() == data[:ends]
+        writer.close()
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 15, 16, 24, 25, 1000])
+def test_the_ends_of_messages_are_known(chunk: int) -> None:
+    data = SHORT + LONG + ECHO + SHORT
+    messages, ends = MessageEnds(), []
+    for start in range(0, len(data), chunk):
+        messages.passed(data[start : start + chunk])
+        if not messages.until_next:
+            ends.append(min(start + chunk, len(data)))
+    assert ends == [end for end in (24, 56, 72, 96) if end % chunk == 0 or end == 96]
 
 
 async def test_searches_pass_and_answers_name_the_proxy(shared_ioc: CIoc) -> None:

@@ -204,7 +204,7 @@ def test_close_as_soon_as_the_connection_is_accepted(
     pv = client.pv("a")
     clock.run(10.0)
     assert pv.state is PVState.SEARCHING
-    del server.accepted  # type: ignore[method-assign]
+    del server.accepted
     clock.run_until(lambda: pv.connected)
 
 
@@ -470,6 +470,32 @@ def test_reconnect_on_request_clears_the_channel_and_makes_another(
     assert len(server.connection.subscriptions) == 1
     assert len(sub.updates) == 2
     assert waiter.result is not None
+
+
+def test_reconnect_at_once_takes_everything_to_the_next_channel(
+    client: FakeClient, clock: FakeClock, server: FakeServer
+) -> None:
+    """The program does not like what it is told when the PV is connected."""
+    pv = client.connect("a")
+    sub = client.subscribe(pv)
+    clock.run(10.0)
+    waiter = client.read(pv, timeout=5.0)
+    told = pv.on_connected
+
+    def leave() -> None:
+        told()
+        del pv.on_connected
+        client.engine.reconnect(pv, clock.now)
+
+    pv.on_connected = leave  # type: ignore[method-assign]
+    server.connection.stalled = True
+    server.connection.close()
+    clock.run_until(waiter.done)
+    assert waiter.result is not None
+    assert pv.states == ["connected", "disconnected"] * 2 + ["connected"]
+    assert len(server.connection.of(CreateChanRequest)) == 2
+    assert len(server.connection.of(EventAddRequest)) == 1
+    assert len(sub.updates) == 2
 
 
 def test_reconnect_of_a_pv_without_a_circuit_searches_it(

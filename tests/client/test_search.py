@@ -329,6 +329,30 @@ def test_listener_that_searches_again_while_it_is_told_starts_another_search() -
     assert later.answers == [(SERVER, 13)]
 
 
+def test_refused_listener_joins_the_search_that_another_has_begun_meanwhile() -> None:
+    engine = SearchEngine()
+    picky = Listener(taken=False)
+
+    def again(address: tuple[str, int], version: int, now: float) -> bool:
+        engine.search("a", Listener(), now)
+        return True
+
+    first = engine.search("a", again, START)
+    engine.search("a", picky, START)
+    engine.poll(START)
+    engine.on_reply(first.cid, SERVER, 13, START + 0.001)
+    second = engine.get("a")
+    assert second is not None
+    assert second is not first
+    engine.on_reply(first.cid, SERVER, 13, START + 0.002)  # an answer to the old one
+    assert picky.answers == [(SERVER, 13)]
+    picky.taken = True
+    engine.poll(START + 0.003)
+    engine.on_reply(second.cid, SERVER, 13, START + 0.004)
+    assert len(picky.answers) == 2
+    assert engine.pending == 0
+
+
 def test_first_of_two_servers_wins_and_one_warning_names_both(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -122,7 +122,7 @@ def test_large_payload_is_received_straight_into_its_buffer() -> None:
         assert stream.large_received(taken) == (position == len(data))
     assert position == len(data)
     [payload] = payloads
-    assert isinstance(payload, bytearray)
+    assert isinstance(payload, memoryview)  # memory of its own
     assert payload == data[24:]
     assert stream.messages == 1
     stream.feed(data[:10])  # and the stream goes on

@@ -18,6 +18,7 @@ from caproto._protocol.states import CLIENT
 from caproto.asyncio.client import Context, SharedBroadcaster
 from caproto.client.search import SearchEngine
 from caproto.server.data import ChannelDouble
+from tests.asyncio.raw_client import serving
 from tests.asyncio.scripted_server import ScriptedServer
 from tests.asyncio.sent_messages import CREATE_CHAN
 from tests.asyncio.waiting import until
@@ -26,7 +27,6 @@ from tests.support.fakes import FakeClient, FakeNetwork, FakeRecord, FakeServer
 
 from ..conftest import Loopback
 from .datagrams import listening
-from .serving import serving
 
 # --- 6: names that stop everything ---------------------------------------------------------------------------------------
 
@@ -55,7 +55,9 @@ async def test_finding_3_2_06_long_names_and_any_filter_do_not_stop_the_others(
         assert response.value == 3.25
 
 
-async def test_finding_3_2_06_name_that_cannot_travel_is_refused_alone(loopback: Loopback) -> None:
+async def test_finding_3_2_06_and_caproto_872_longest_name_connects_and_a_longer_one_is_refused(
+    loopback: Loopback,
+) -> None:
     longest = "x" * MAX_RECORD_LENGTH
     async with serving({longest: ChannelDouble(value=1.0)}), Context(timeout=10) as ctx:
         with pytest.raises(CaprotoValueError, match="y" * 20):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import struct
-from pathlib import Path
 
 import pytest
 
@@ -15,14 +14,15 @@ from caproto.asyncio.client import Context
 from caproto.client.nameserver import NameServer
 from caproto.client.search import SearchEngine
 from caproto.server.data import ChannelDouble
+from tests.asyncio.raw_client import serving
 from tests.asyncio.scripted_server import SEARCH, VERSION, ScriptedServer, message
 from tests.asyncio.sent_messages import ECHO, SentMessage, split
 from tests.asyncio.waiting import States, until
-from tests.support import CIoc, free_port, write_bulk_database
+from tests.support import CIoc, free_port
 
 from ..conftest import Loopback, MakeCIoc
 from .black_hole import black_hole
-from .serving import serving
+from .conftest import BULK
 
 HERE = struct.unpack(">I", bytes([127, 0, 0, 1]))[0]
 THIS_CIRCUIT = 0xFFFFFFFF
@@ -80,16 +80,15 @@ async def test_c_ioc_answers_searches_over_tcp(
 
 
 async def test_c_ioc_with_many_names_by_tcp_alone(
-    make_c_ioc: MakeCIoc, only: Loopback, tmp_path: Path
+    bulk_ioc: CIoc, only: Loopback, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = write_bulk_database(tmp_path / "bulk.db", 3000)
-    make_c_ioc(tmp_path / "bulk.db", port=only.ca_port)
+    monkeypatch.setenv("EPICS_CA_NAME_SERVERS", f"127.0.0.1:{bulk_ioc.port}")
     async with Context(timeout=20) as ctx:
-        results = await ctx.wait_for_connections(*names)
-        assert len(results) == 3000
+        results = await ctx.wait_for_connections(*(f"bulk:{index}" for index in range(BULK)))
+        assert len(results) == BULK
         assert not any(results.values())
         responses = await ctx.read_many(list(results))
-        assert [getattr(response, "value", None) for response in responses] == list(range(3000))
+        assert [getattr(response, "value", None) for response in responses] == list(range(BULK))
 
 
 async def test_our_server_answers_searches_over_tcp(only: Loopback) -> None:

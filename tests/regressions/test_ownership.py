@@ -17,6 +17,7 @@ import pytest
 from caproto import ContextDisconnectedError
 from caproto.asyncio.client import Context, SharedBroadcaster, Subscription
 from caproto.server.data import ChannelDouble
+from tests.asyncio.raw_client import serving
 from tests.asyncio.scripted_server import ScriptedServer
 from tests.asyncio.waiting import Recorder, States, until
 from tests.support import CIoc, free_port, python_command
@@ -24,7 +25,6 @@ from tests.support.leaks import open_fds
 
 from ..conftest import Loopback
 from .black_hole import black_hole
-from .serving import serving
 
 # --- contexts that nobody disconnects --------------------------------------------------------------------------------------
 
@@ -365,6 +365,9 @@ async def error_of(coroutine):
     except Exception as error:
         return f"{type(error).__name__}: {error}"
 
+async def add_callback(sub):
+    sub.add_callback(print)
+
 async def use_inherited(ctx, pv, sub):
     errors = [
         await error_of(ctx.get_pvs("IO:ao")),
@@ -372,6 +375,7 @@ async def use_inherited(ctx, pv, sub):
         await error_of(pv.write(1.0)),
         await error_of(pv.write(1.0, wait=False)),
         await error_of(pv.subscribe().__aiter__().__anext__()),
+        await error_of(add_callback(sub)),
     ]
     await sub.clear()
     await ctx.disconnect()
@@ -426,7 +430,7 @@ def test_pyepics_15_fork_leaves_the_parents_circuits_alone(c_ioc: CIoc) -> None:
     result = json.loads(done.stdout)
     errors, value = result["child"]
     assert value == 3.25
-    assert len(errors) == 5
+    assert len(errors) == 6
     for error in errors:
         assert error is not None
         assert error.startswith("ContextDisconnectedError: ")

@@ -12,12 +12,12 @@ import caproto.asyncio._resolver as resolver_module
 from caproto import CaprotoTimeoutError
 from caproto.asyncio.client import Context
 from caproto.server.data import ChannelDouble
+from tests.asyncio.raw_client import serving
 from tests.asyncio.scripted_server import ScriptedServer
 from tests.asyncio.waiting import States, until
 from tests.support import CIoc, free_port
 
 from ..conftest import Loopback
-from .serving import serving
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import datetime
+import gc
 from typing import Any, ClassVar
 
 import numpy as np
@@ -290,9 +291,29 @@ def test_an_alarm_can_be_exchanged() -> None:
     old, new = data.alarm, ChannelAlarm(status=3, severity=2)
     data.alarm = new
     assert (data.status, data.severity) == (3, 2)
-    assert data not in old._channels
-    assert data in new._channels
+    assert old.channels == []
+    assert new.channels == [data]
     assert repr(new) == "<ChannelAlarm(status=3, severity=2)>"
+
+
+def test_a_pv_that_is_gone_has_no_alarm() -> None:
+    alarm = ChannelAlarm()
+    data = ChannelDouble(value=1.0, alarm=alarm)
+    assert alarm.channels == [data]
+    del data
+    gc.collect()
+    assert alarm.channels == []
+
+
+def test_a_pv_gets_an_alarm_of_its_own_when_it_is_asked_for() -> None:
+    data, other = ChannelDouble(value=1.0), ChannelDouble(value=1.0)
+    assert data.severity == AlarmSeverity.NO_ALARM
+    data.alarm.change(severity=2)
+    assert data.alarm is data.alarm
+    assert (data.severity, other.severity) == (2, 0)
+    given = ChannelAlarm()
+    other.alarm = given
+    assert other.alarm is given
 
 
 async def test_an_alarm_is_read_as_metadata() -> None:

@@ -19,6 +19,7 @@ from types import TracebackType
 from .raw_ca import CA_PROTO_SEARCH, HEADER
 
 _HELD_LIMIT = 1 << 20  # bytes that wait in the proxy before it stops to read, as a router's or a socket's buffer
+_EXTENDED = struct.Struct(">16xII")  # size and count
 _ABORT_BY_RST = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 seconds
 
 
@@ -42,13 +43,17 @@ class Action(Enum):
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that happens to a connection when `at` bytes have passed in direction `way`."""
+    """Something that happens to a connection when `at` bytes have passed in direction `way`.
+
+    With `between`, it waits for the end of the message that is passing then.
+    """
 
     action: Action
     at: int = 0
     way: Way = Way.TO_CLIENT
     amount: float = 1
     mask: int = 0xFF
+    between: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,6 +122,42 @@ class Link:
                 transport.close()
 
 
+class MessageEnds:
+    """Knows where in a stream of Channel Access one message ends and the next begins."""
+
+    def __init__(self) -> None:
+        self._head = b""
+        self._left = 0
+
+    @property
+    def until_next(self) -> int:
+        """How many bytes may pass before it is worth asking again; 0 between two messages."""
+        return self._left or (1 if self._head else 0)
+
+    def passed(self, data: bytes) -> None:
+        """Take note of bytes that pass."""
+        while data:
+            if self._left:
+                taken = min(self._left, len(data))
+                self._left -= taken
+                data = data[taken:]
+                continue
+            taken = _EXTENDED.size - len(self._head)
+            head = self._head + data[:taken]
+            if len(head) < HEADER.size:
+                self._head = head
+                return
+            size = HEADER.unpack_from(head)[1]
+            start = HEADER.size
+            if size == 0xFFFF:
+                if len(head) < _EXTENDED.size:
+                    self._head = head
+                    return
+                size, start = _EXTENDED.unpack_from(head)[0], _EXTENDED.size
+            data = data[start - len(self._head) :]
+            self._head, self._left = b"", size
+
+
 class _Pipe:
     """One direction of a link."""
 
@@ -128,6 +169,7 @@ class _Pipe:
         self.stalled = False
         self.ended = False
         self._held = bytearray()
+        self._messages = MessageEnds()
         self._to_drop = 0
         self._to_change = 0
         self._mask = 0
@@ -156,11 +198,11 @@ class _Pipe:
         """Hand on what may pass, and let happen what is due."""
         while not self.stalled and not self.link.closed:
             fault = self.faults[0] if self.faults else None
-            if fault is not None and fault.at <= self.passed:
+            room = len(self._held) if fault is None else self._distance(fault)
+            if fault is not None and room == 0:
                 del self.faults[0]
                 self._apply(fault)
             elif self._held and self._sink.transport is not None:
-                room = len(self._held) if fault is None else fault.at - self.passed
                 chunk = bytes(self._held[:room])
                 del self._held[:room]  # first, because writing may lead back here
                 self._pass(chunk)
@@ -170,8 +212,14 @@ class _Pipe:
             self.link.close()
         self._source.read(len(self._held) < _HELD_LIMIT and self._sink.writable)
 
+    def _distance(self, fault: Fault) -> int:
+        """Return how many bytes may pass before `fault`, or before it is worth asking again."""
+        distance = max(0, fault.at - self.passed)
+        return distance or (self._messages.until_next if fault.between else 0)
+
     def _pass(self, data: bytes) -> None:
         self.passed += len(data)
+        self._messages.passed(data)
         dropped = min(self._to_drop, len(data))
         self._to_drop -= dropped
         data = data[dropped:]
@@ -425,6 +473,12 @@ class ChaosProxy:
         """Pass an answer on; it names the proxy's port now."""
         assert self._udp is not None
         self._deliver(self._udp, self._rewritten(data), client)
+
+    def send_to_clients(self, data: bytes) -> None:
+        """Send a datagram of our own to every client that has searched."""
+        assert self._udp is not None
+        for client in self._routes:
+            self._udp.sendto(data, client)
 
     def _deliver(
         self, transport: asyncio.DatagramTransport, data: bytes, to: tuple[str, int]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from aioca import FORMAT_RAW, FORMAT_TIME, caget, camonitor, caput, connect, purge_channel_caches
+from aioca import FORMAT_RAW, FORMAT_TIME, caget, camonitor, caput, connect
 
 from .base import Call, Driver, NotSupported, Sink
 
@@ -20,9 +20,6 @@ class AiocaDriver(Driver):
 
     name = "aioca"
     distribution = "aioca"
-
-    async def close(self) -> None:
-        purge_channel_caches()
 
     async def connect(self, names: Sequence[str]) -> list[Any]:
         await connect(list(names), timeout=TIMEOUT)
@@ -49,10 +46,10 @@ class AiocaDriver(Driver):
         return partial(caput, pv)
 
     async def subscribe(self, pvs: Sequence[Any], sinks: Sequence[Sink], mode: str) -> None:
-        for pv, sink in zip(pvs, sinks, strict=True):
-            camonitor(pv, self._callback(sink, mode), format=FORMAT_TIME, all_updates=True)
+        for pv, callback in zip(pvs, self.callbacks(sinks, mode), strict=True):
+            camonitor(pv, callback, format=FORMAT_TIME, all_updates=True)
 
-    def _callback(self, sink: Sink, mode: str) -> Call:
+    def callback(self, sink: Sink, mode: str) -> Call:
         add_value, add_stamp = sink.add_value, sink.add_stamp
 
         def plain(value: Any) -> None:

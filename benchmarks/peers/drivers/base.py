@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Sequence
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any, ClassVar, TypeVar
 
 __all__ = ["Call", "Driver", "NotSupported", "Sink"]
@@ -52,13 +52,10 @@ class Driver(ABC):
         """Let time pass."""
         await asyncio.sleep(seconds)
 
-    async def open(self, mode: str = "plain") -> None:
+    async def open(self, mode: str = "plain") -> None:  # noqa: B027 - most need nothing
         """Get ready; `mode` as for `subscribe`."""
 
-    async def close(self) -> None:
-        """End all connections."""
-
-    def prepare(self, names: Sequence[str]) -> None:
+    def prepare(self, names: Sequence[str]) -> None:  # noqa: B027 - most need nothing
         """Get ready to connect to these, before the clock starts; only the floor has something to do."""
 
     @abstractmethod
@@ -125,6 +122,15 @@ class Driver(ABC):
         callback that puts the first element of an array into the values and the last into the stamps.
         """
 
+    def callback(self, sink: Sink, mode: str) -> Call:
+        """Return a callback in the form that the library wants, which fills the sink."""
+        raise NotSupported
+
+    def callbacks(self, sinks: Sequence[Sink], mode: str) -> list[Call]:
+        """Return a callback for each sink; equal ones for equal sinks, as a program would have them."""
+        made = {id(sink): self.callback(sink, mode) for sink in sinks}
+        return [made[id(sink)] for sink in sinks]
+
     # --- timing -----------------------------------------------------------------------------------------------------
 
     async def time(self, call: Call, take: Call, check: Call, count: int) -> list[float]:
@@ -180,9 +186,7 @@ class BlockingDriver(Driver):
         raise AssertionError("a blocking client suspended")
 
     async def pause(self, seconds: float) -> None:
-        from time import sleep
-
-        sleep(seconds)
+        sleep(seconds)  # noqa: ASYNC251 - there is no loop
 
     async def time(self, call: Call, take: Call, check: Call, count: int) -> list[float]:
         times = []

@@ -28,19 +28,13 @@ class CaprotoApiDriver(Driver):
     async def open(self, mode: str = "plain") -> None:
         self.context = Context(timeout=TIMEOUT)
 
-    async def close(self) -> None:
-        for task in self._kept:
-            if isinstance(task, asyncio.Task):
-                task.cancel()
-        await self.context.disconnect()
-
     async def connect(self, names: Sequence[str]) -> list[Any]:
         pvs = await self.context.get_pvs(*names)
         await asyncio.gather(*[pv.wait_for_connection() for pv in pvs])
         return pvs
 
     def read(self, pv: Any, form: str = "plain") -> Call:
-        return partial(pv.read, data_type="time") if form == "time" else pv.read  # type: ignore[no-any-return]
+        return partial(pv.read, data_type="time") if form == "time" else pv.read
 
     def scalar(self, result: Any) -> Any:
         return result.data[0]
@@ -64,16 +58,17 @@ class CaprotoApiDriver(Driver):
         return partial(pv.write, wait=False)
 
     async def subscribe(self, pvs: Sequence[Any], sinks: Sequence[Sink], mode: str) -> None:
-        for pv, sink in zip(pvs, sinks, strict=True):
-            subscription = pv.subscribe(data_type="time")
-            if mode == "iterate":
+        subscriptions = [pv.subscribe(data_type="time") for pv in pvs]
+        if mode == "iterate":
+            for subscription, sink in zip(subscriptions, sinks, strict=True):
                 self._kept.append(asyncio.create_task(self._iterate(subscription, sink)))
-                continue
-            callback = self._callback(sink, mode)
-            self._kept.append(callback)
+            return
+        callbacks = self.callbacks(sinks, mode)
+        self._kept += callbacks
+        for subscription, callback in zip(subscriptions, callbacks, strict=True):
             subscription.add_callback(callback)
 
-    def _callback(self, sink: Sink, mode: str) -> Call:
+    def callback(self, sink: Sink, mode: str) -> Call:
         """Return a callback of the form ``f(sub, response)``."""
         add_value, add_stamp = sink.add_value, sink.add_stamp
 

@@ -12,10 +12,13 @@ from functools import partial
 from struct import Struct
 from typing import Any
 
+from benchmarks.peers.records import ARRAYS
 from caproto._constants import EPICS2UNIX_EPOCH
+from caproto._protocol.arrays import Buffer
 from caproto._protocol.dbr import METADATA_SIZES
-from caproto._protocol.enums import ChannelType
-from caproto._protocol.header import EXTENDED, HEADER, SHORT_LIMIT
+from caproto._protocol.enums import ChannelType, Command
+from caproto._protocol.framing import COMMANDS, Handler, MessageStream
+from caproto._protocol.header import EXTENDED, HEADER, SHORT_LIMIT, Head
 from caproto._protocol.messages import (
     ClientNameRequest,
     CreateChanRequest,
@@ -36,10 +39,14 @@ __all__ = ["FloorDriver"]
 HOST = "127.0.0.1"
 VERSION = 13
 DATAGRAM = 1024
+CHUNK = 256 * 1024
 WINDOW = 32  # datagrams under way; more overrun the socket of the server
 SEARCH_REPLY = 24
 CHANNEL_REPLY = 32  # access rights and the channel itself
+LONG_ARRAY = ARRAYS[1_000_000]
+"""Its length needs the extended header."""
 PLAIN, TIME = ChannelType.DOUBLE, ChannelType.TIME_DOUBLE
+DOUBLE = Struct(">d")
 UPDATE = Struct(">12xI4xII4xd")
 """An update of one TIME_DOUBLE: subscriptionid, seconds, nanoseconds, value."""
 
@@ -51,17 +58,21 @@ class Channels(Sequence["Channel"]):
         self._circuit = circuit
         self._answer = answer
         self._names = names
+        self._channels: list[Channel] = []
 
     def __len__(self) -> int:
         return len(self._names)
 
     def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        index = range(len(self))[index]
-        end = len(self._answer) - CHANNEL_REPLY * (len(self) - 1 - index)
-        _, _, _, count, _, sid = HEADER.unpack_from(self._answer, end - HEADER.size)
-        return Channel(self._circuit, sid, count, self._names[index])
+        if not self._channels:
+            handlers: list[Handler] = [lambda head, payload: None] * COMMANDS
+            handlers[Command.CREATE_CHAN] = self._found
+            MessageStream(handlers).feed(self._answer)
+        return self._channels[index]
+
+    def _found(self, head: Head, payload: Buffer) -> None:
+        name = self._names[len(self._channels)]
+        self._channels.append(Channel(self._circuit, head[5], head[3], name))
 
 
 class Channel:
@@ -80,10 +91,21 @@ class Channel:
         return payload + (EXTENDED.size if payload >= SHORT_LIMIT else HEADER.size)
 
 
-class Circuit(asyncio.Protocol):
+class Receiver(asyncio.BufferedProtocol):
+    """Receives into one buffer again and again: an ``asyncio.Protocol`` has a new one of 256 KiB for each chunk."""
+
+    def __init__(self) -> None:
+        self._buffer = memoryview(bytearray(CHUNK))
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
+
+
+class Circuit(Receiver):
     """Counts the bytes that come in."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.transport: asyncio.Transport
         self.missing = 0
         self.kept: list[bytes] | None = None
@@ -100,10 +122,10 @@ class Circuit(asyncio.Protocol):
         self.transport.write(request)
         return self._complete
 
-    def data_received(self, data: bytes) -> None:
+    def buffer_updated(self, nbytes: int) -> None:
         if self.kept is not None:
-            self.kept.append(data)
-        self.missing -= len(data)
+            self.kept.append(bytes(self._buffer[:nbytes]))
+        self.missing -= nbytes
         if self.missing <= 0 and self._complete is not None:
             complete, self._complete = self._complete, None
             complete.set_result(None)
@@ -145,10 +167,6 @@ class FloorDriver(Driver):
         self._cid = 0
         self._prepared: dict[str, tuple[list[bytes], bytes]] = {}
 
-    async def close(self) -> None:
-        for circuit in self._circuits.values():
-            circuit.transport.close()
-
     # --- connecting -------------------------------------------------------------------------------------------------
 
     def prepare(self, names: Sequence[str]) -> None:
@@ -164,7 +182,9 @@ class FloorDriver(Driver):
                 datagram = version
             datagram += search
         datagrams.append(datagram)
-        creates = [CreateChanRequest(name, cid, VERSION) for name, cid in zip(names, cids, strict=True)]
+        creates = [
+            CreateChanRequest(name, cid, VERSION) for name, cid in zip(names, cids, strict=True)
+        ]
         self._prepared[names[0]] = datagrams, _join(*creates)
 
     async def connect(self, names: Sequence[str]) -> list[Any]:
@@ -178,7 +198,8 @@ class FloorDriver(Driver):
         )
         await searcher.found
         transport.close()
-        expected = CHANNEL_REPLY * len(names)
+        long = sum(name == LONG_ARRAY for name in names)
+        expected = CHANNEL_REPLY * len(names) + (EXTENDED.size - HEADER.size) * long
         if address[1] not in self._circuits:
             _, circuit = await loop.create_connection(Circuit, *address)
             self._circuits[address[1]] = circuit
@@ -186,7 +207,8 @@ class FloorDriver(Driver):
             request = _join(*greeting) + request
             expected += HEADER.size
         circuit = self._circuits[address[1]]
-        circuit.kept = kept = []
+        kept: list[bytes] = []
+        circuit.kept = kept
         await circuit.exchange(request, expected)
         circuit.kept = None
         return Channels(circuit, b"".join(kept), names)  # type: ignore[return-value]
@@ -214,19 +236,16 @@ class FloorDriver(Driver):
         return partial(pvs[0].circuit.exchange, request, sum(pv.reply_size(PLAIN) for pv in pvs))
 
     def write(self, pv: Any) -> Call:
-        def write(value: float) -> asyncio.Future[None]:
-            request = bytes(WriteNotifyRequest([value], PLAIN, 1, pv.sid, 0))
-            return pv.circuit.exchange(request, HEADER.size)  # type: ignore[no-any-return]
-
-        return write
+        head = bytes(WriteNotifyRequest([0.0], PLAIN, 1, pv.sid, 0))[: HEADER.size]
+        exchange, pack = pv.circuit.exchange, DOUBLE.pack
+        return lambda value: exchange(head + pack(value), HEADER.size)
 
     def send(self, pv: Any) -> Call:
         raise NotSupported
 
     async def send_all(self, pv: Any, values: Sequence[float]) -> None:
-        pv.circuit.transport.write(
-            b"".join([bytes(WriteRequest([value], PLAIN, 1, pv.sid, 0)) for value in values])
-        )
+        head = bytes(WriteRequest([0.0], PLAIN, 1, pv.sid, 0))[: HEADER.size]
+        pv.circuit.transport.write(b"".join([head + DOUBLE.pack(value) for value in values]))
 
     # --- monitoring -------------------------------------------------------------------------------------------------
 
@@ -241,15 +260,17 @@ class FloorDriver(Driver):
             else MinimalMonitor(sinks)
         )
         requests = [
-            EventAddRequest(TIME, 0, pv.sid, index, 0.0, 0.0, 0.0, 1) for index, pv in enumerate(pvs)
+            EventAddRequest(TIME, 0, pv.sid, index, 0.0, 0.0, 0.0, 1)
+            for index, pv in enumerate(pvs)
         ]
         transport.write(_join(*requests))
 
 
-class MinimalMonitor(asyncio.Protocol):
+class MinimalMonitor(Receiver):
     """Walks over updates that are all alike, and calls a function for each."""
 
     def __init__(self, sinks: Sequence[Sink]) -> None:
+        super().__init__()
         self._callbacks = [self._callback(sink) for sink in sinks]
         self._tail = b""
 
@@ -263,9 +284,8 @@ class MinimalMonitor(asyncio.Protocol):
 
         return callback
 
-    def data_received(self, data: bytes) -> None:
-        if self._tail:
-            data = self._tail + data
+    def buffer_updated(self, nbytes: int) -> None:
+        data = self._tail + self._buffer[:nbytes]
         end = len(data) - len(data) % UPDATE.size
         self._tail = data[end:]
         callbacks = self._callbacks
@@ -273,15 +293,16 @@ class MinimalMonitor(asyncio.Protocol):
             callbacks[subscriptionid](value, seconds + EPICS2UNIX_EPOCH + 1e-9 * nanoseconds)
 
 
-class UnreadMonitor(asyncio.Protocol):
+class UnreadMonitor(Receiver):
     """Counts arrays by their bytes."""
 
     def __init__(self, sink: Sink, size: int) -> None:
+        super().__init__()
         self._sink, self._size = sink, size
         self._received = 0
 
-    def data_received(self, data: bytes) -> None:
-        self._received += len(data)
+    def buffer_updated(self, nbytes: int) -> None:
+        self._received += nbytes
         number = len(self._sink.values)
         while self._received >= (number + 1) * self._size:
             self._sink.add_value(number)

@@ -45,7 +45,7 @@ class OurDriver(CaprotoApiDriver):
     def read_many(self, pvs: Sequence[Any]) -> Call:
         return partial(self.context.read_many, pvs)
 
-    def _callback(self, sink: Sink, mode: str) -> Call:
+    def callback(self, sink: Sink, mode: str) -> Call:
         add_value, add_stamp = sink.add_value, sink.add_stamp
 
         def plain(sub: Any, response: Any) -> None:

@@ -24,9 +24,6 @@ class PyepicsDriver(BlockingDriver):
     def __init__(self) -> None:
         self._kept: list[Any] = []
 
-    async def close(self) -> None:
-        ca.finalize_libca()
-
     async def connect(self, names: Sequence[str]) -> list[Any]:
         channels = [ca.create_channel(name, connect=False) for name in names]
         for channel in channels:
@@ -60,13 +57,12 @@ class PyepicsDriver(BlockingDriver):
         return partial(ca.put, pv)
 
     async def subscribe(self, pvs: Sequence[Any], sinks: Sequence[Sink], mode: str) -> None:
-        for pv, sink in zip(pvs, sinks, strict=True):
-            callback = self._callback(sink, mode)
+        for pv, callback in zip(pvs, self.callbacks(sinks, mode), strict=True):
             self._kept.append(
                 ca.create_subscription(pv, use_time=True, callback=callback, timeout=TIMEOUT)
             )
 
-    def _callback(self, sink: Sink, mode: str) -> Call:
+    def callback(self, sink: Sink, mode: str) -> Call:
         add_value, add_stamp = sink.add_value, sink.add_stamp
 
         def plain(value: Any = None, timestamp: float = 0.0, **others: Any) -> None:

@@ -28,7 +28,7 @@ class _RepicsResults(Driver):
     def native_array(self, result: Any) -> Any:
         return result
 
-    def _callback(self, sink: Sink, mode: str) -> Call:
+    def callback(self, sink: Sink, mode: str) -> Call:
         add_value, add_stamp = sink.add_value, sink.add_stamp
 
         def plain(value: Any) -> None:
@@ -70,8 +70,8 @@ class RepicsDriver(_RepicsResults, BlockingDriver):
         return partial(ca.caput, pv)
 
     async def subscribe(self, pvs: Sequence[Any], sinks: Sequence[Sink], mode: str) -> None:
-        for pv, sink in zip(pvs, sinks, strict=True):
-            ca.camonitor(pv, self._callback(sink, mode), form="time", all_updates=True)
+        for pv, callback in zip(pvs, self.callbacks(sinks, mode), strict=True):
+            ca.camonitor(pv, callback, form="time", all_updates=True)
 
 
 class RepicsAsyncioDriver(_RepicsResults):
@@ -98,5 +98,5 @@ class RepicsAsyncioDriver(_RepicsResults):
     async def subscribe(self, pvs: Sequence[Any], sinks: Sequence[Sink], mode: str) -> None:
         if mode == "thread":
             raise NotSupported
-        for pv, sink in zip(pvs, sinks, strict=True):
-            await aio.camonitor(pv, self._callback(sink, mode), form="time", all_updates=True)
+        for pv, callback in zip(pvs, self.callbacks(sinks, mode), strict=True):
+            aio.camonitor(pv, callback, form="time", all_updates=True)

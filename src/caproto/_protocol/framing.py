@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 from .._errors import RemoteProtocolError
-from .arrays import Buffer
+from .arrays import Buffer, new_buffer
 from .dbr import ELEMENT_SIZES, METADATA_SIZES, NATIVE_TYPES
 from .enums import Command
 from .header import EXTENDED, EXTENDED_SIZES, HEADER, Head
@@ -65,7 +65,7 @@ class MessageStream:
         assert len(handlers) == COMMANDS
         self._handlers = handlers
         self._tail = b""
-        self._large: bytearray | None = None
+        self._large: bytearray | memoryview | None = None
         self._large_head: Head = ()
         self._filled = 0
         self.max_payload = max_payload
@@ -148,7 +148,7 @@ class MessageStream:
         # A damaged header would otherwise swallow the circuit for as long as it takes to receive up to 4 GB.
         if size > self.max_payload or size & 7 or size > _largest_payload(head):
             self._refuse(head)
-        self._large = bytearray(max(len(beginning), min(size, _ROOM)))
+        self._large = new_buffer(size) if size <= _ROOM else bytearray(_ROOM)
         self._large[: len(beginning)] = beginning
         self._large_head = head
         self._filled = len(beginning)
@@ -194,7 +194,8 @@ class MessageStream:
         large = self._large
         if large is None:
             return memoryview(b"")
-        if self._filled == len(large):  # all that was set aside, and more is announced
+        if isinstance(large, bytearray) and self._filled == len(large):
+            # All that was set aside is full, and more is announced.
             large += bytes(min(len(large), self._large_head[1] - len(large)))
         return memoryview(large)[self._filled :]
 

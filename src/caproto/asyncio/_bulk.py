@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from .._errors import CaprotoError
+from .._errors import CaprotoError, ContextDisconnectedError
 from .._protocol.enums import Command
 from ..client.bulk import BulkCall, send_bulk
 from ..client.pv import PVState
-from ._connections import wait_for_all
+from ..client.requests import Wait
 from ._slots import MOST_CONFIRMED_WRITES, WriteSlots
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ async def _slots_for(items: Sequence[tuple[PV, Any]], deadline: float) -> AsyncI
     held: list[tuple[WriteSlots, int]] = []
     counts = Counter(pv.circuit_manager for pv, _ in items if pv.circuit_manager is not None)
     try:
-        for manager, count in counts.items():
+        # In one and the same order for everybody, or two callers could wait for each other for ever.
+        for manager, count in sorted(counts.items(), key=lambda each: id(each[0])):
             try:
                 await manager.write_slots.acquire(count, deadline)
             except TimeoutError:
@@ -80,6 +81,8 @@ async def _bulk(
     timeout: float | None,
 ) -> list[Any]:
     """Send what can be sent at once, and the rest when it has connected; return a result or error for each."""
+    if context._engine.closed:
+        raise ContextDisconnectedError("This Context is no longer usable.")
     if not wishes:
         return []
     loop = context._loop
@@ -95,32 +98,110 @@ async def _bulk(
             ready.append((pv, position, body(pv, wish)))
         except CaprotoError as error:
             call.put(position, error)
-    send_bulk(call, command, ready)
-    if waiting:
-        await _send_when_connected(call, command, waiting, body, loop)
-    await finished
+    late = _Latecomers(call, command, body, loop)
+    try:
+        send_bulk(call, command, ready)
+        for position, pv, wish in waiting:
+            late.wait_for(position, pv, wish)
+        await finished
+    except asyncio.CancelledError:
+        finished.cancel()
+        context._engine.forget_abandoned(loop.time())
+        raise
+    finally:
+        late.forget_all()
     return call.results
 
 
-async def _send_when_connected(
-    call: BulkCall,
-    command: int,
-    waiting: Sequence[tuple[int, PV, Any]],
-    body: Any,
-    loop: asyncio.AbstractEventLoop,
-) -> None:
-    """Connect what is not connected; what cannot be in time has the reason as its result."""
-    left = None if call.timeout is None else max(0.0, call.deadline - loop.time())
-    errors = await wait_for_all([pv for _, pv, _ in waiting], left, None, loop)
-    ready = []
-    for position, pv, wish in waiting:
-        error = errors[pv]
-        if error is None and pv.state is not _CONNECTED:
-            error = pv.connection_timeout(call.timeout, loop.time())
+class _Latecomers:
+    """Sends for each PV as soon as it has connected, all of one turn of the loop together.
+
+    Parameters
+    ----------
+    call : BulkCall
+    command : int
+    body : callable
+        ``f(pv, wish) -> (data type, data count, payload)``
+    loop : asyncio.AbstractEventLoop
+    """
+
+    def __init__(
+        self, call: BulkCall, command: int, body: Any, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self.call = call
+        self._command = command
+        self._body = body
+        self._loop = loop
+        self._waits: dict[_Latecomer, Wait] = {}
+        self._connected: list[_Latecomer] = []
+
+    def wait_for(self, position: int, pv: PV, wish: Any) -> None:
+        """Wait until `pv` is connected; the reason why it is not in time becomes its result."""
+        self._wait(_Latecomer(self, position, pv, wish))
+
+    def _wait(self, latecomer: _Latecomer) -> None:
+        pv, call = latecomer.pv, self.call
         try:
-            if error is not None:
-                raise error
-            ready.append((pv, position, body(pv, wish)))
-        except CaprotoError as failed:
-            call.put(position, failed)
-    send_bulk(call, command, ready)
+            pv.engine.activate(pv)
+        except CaprotoError as error:
+            call.put(latecomer.position, error)
+            return
+        wait = self._waits[latecomer] = Wait(pv, False, latecomer, call.deadline, call.timeout)
+        pv.add_wait(wait)
+
+    def _forget(self, latecomer: _Latecomer) -> None:
+        wait = self._waits.pop(latecomer, None)
+        if wait is not None:
+            latecomer.pv.remove_wait(wait)
+
+    def forget_all(self) -> None:
+        """Wait no longer."""
+        for latecomer in list(self._waits):
+            self._forget(latecomer)
+
+    def connected(self, latecomer: _Latecomer) -> None:
+        """Send at the end of this turn."""
+        self._forget(latecomer)
+        if not self._connected:
+            self._loop.call_soon(self._send)
+        self._connected.append(latecomer)
+
+    def failed(self, latecomer: _Latecomer, error: CaprotoError) -> None:
+        """Take the error as the result."""
+        self._forget(latecomer)
+        self.call.put(latecomer.position, error)
+
+    def _send(self) -> None:
+        latecomers, self._connected = self._connected, []
+        ready = []
+        for latecomer in latecomers:
+            pv, position = latecomer.pv, latecomer.position
+            if self.call.waiter.done():
+                return
+            if pv.state is not _CONNECTED:  # no longer
+                self._wait(latecomer)
+                continue
+            try:
+                ready.append((pv, position, self._body(pv, latecomer.wish)))
+            except CaprotoError as error:
+                self.call.put(position, error)
+        send_bulk(self.call, self._command, ready)
+
+
+class _Latecomer:
+    """One PV that is not connected yet (caproto.client.host.Waiter)."""
+
+    __slots__ = ("_all", "position", "pv", "wish")
+
+    def __init__(self, latecomers: _Latecomers, position: int, pv: PV, wish: Any) -> None:
+        self._all = latecomers
+        self.position, self.pv, self.wish = position, pv, wish
+
+    def done(self) -> bool:
+        return self._all.call.waiter.done()
+
+    def set_result(self, result: Any, /) -> None:
+        self._all.connected(self)
+
+    def set_exception(self, exception: Any, /) -> None:
+        self._all.failed(self, exception)

@@ -25,6 +25,7 @@ __all__ = [
     "Job",
     "WorkerPool",
     "accepts_two_arguments",
+    "await_result",
     "is_coroutine_callback",
     "log_failure",
     "weak_reference",
@@ -48,6 +49,27 @@ def log_failure(name: str, callback: Any) -> None:
     logger.exception(  # noqa: LOG004 - called from exception handlers only
         "A callback of PV %r failed: %r", name, callback, extra={"pv": name}
     )
+
+
+def await_result(pv: PV, callback: Any, result: Any) -> None:
+    """Take what a plain callback returned: something to await is awaited on the event loop.
+
+    So ``lambda sub, response: queue.put(response)`` does what it seems to do.
+    """
+    if not inspect.isawaitable(result):
+        return
+
+    async def run() -> None:
+        try:
+            await result
+        except Exception:
+            log_failure(pv.name, callback)
+
+    waiting = run()
+    try:
+        pv.context._loop.call_soon_threadsafe(pv.context._own, waiting)
+    except RuntimeError:  # the loop is closed
+        waiting.close()
 
 
 def is_coroutine_callback(func: Any) -> bool:

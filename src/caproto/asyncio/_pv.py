@@ -16,7 +16,13 @@ from .._protocol.messages import ReadNotifyResponse, ReadResponse, WriteNotifyRe
 from .._protocol.status import CAStatus
 from ..client.pv import DataType, PVCore, PVState
 from ..client.requests import Request, Wait, reply_timeout
-from ._callbacks import CallbackHandler, WorkerPool, is_coroutine_callback, log_failure
+from ._callbacks import (
+    CallbackHandler,
+    WorkerPool,
+    await_result,
+    is_coroutine_callback,
+    log_failure,
+)
 from ._circuit import VirtualCircuitManager
 from ._defaults import PV_DEFAULT_TIMEOUT, Default, Timeout
 from ._html import fields_table
@@ -219,7 +225,9 @@ class PV(PVCore):
 
         def guarded(argument: Any) -> None:
             try:
-                job(argument)
+                result = job(argument)
+                if result is not None:
+                    await_result(self, named, result)
             except Exception:
                 log_failure(self.name, named)
 

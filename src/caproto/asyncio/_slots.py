@@ -60,6 +60,7 @@ class WriteSlots:
         """Give up a place in the queue, or the slots if they have just been given."""
         if entry in self._queue:
             self._queue.remove(entry)
+            self.release(0)  # who comes next may want less
         elif entry[1].done():
             self.release(entry[0])
 

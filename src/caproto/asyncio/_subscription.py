@@ -20,6 +20,7 @@ from ._callbacks import (
     Backlog,
     CoroutineQueue,
     accepts_two_arguments,
+    await_result,
     is_coroutine_callback,
     log_failure,
     weak_reference,
@@ -119,7 +120,8 @@ class Subscription(SubscriptionCore):
         ----------
         func : callable
             Expected signature: ``func(sub, response)``. Coroutine functions are supported: they run on the event loop
-            in the order of the updates, while plain functions run on a worker thread of the circuit.
+            in the order of the updates, while plain functions run on a worker thread of the circuit. If a plain
+            function returns something to await, that is awaited on the event loop.
 
             The signature ``func(response)`` is also supported for backward-compatibility but will issue warnings.
         strong : bool
@@ -305,10 +307,9 @@ class Subscription(SubscriptionCore):
         else:
             reference = self._plain[token]
 
-            def job(message: Any) -> None:
+            def job(message: Any) -> Any:
                 func = reference()
-                if func is not None:
-                    func(self, message)
+                return None if func is None else func(self, message)
 
             self.pv._run_plain(job, message, reference)
 
@@ -323,7 +324,9 @@ class Subscription(SubscriptionCore):
             func = reference()
             if func is not None:
                 try:
-                    func(self, command)
+                    result = func(self, command)
+                    if result is not None:
+                        await_result(self.pv, func, result)
                 except Exception:
                     log_failure(self.pv.name, func)
 

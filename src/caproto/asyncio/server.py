@@ -183,9 +183,12 @@ class Context:
             self.udp_socks[sock.getsockname()[0]] = sock
 
     async def _shut_down(self, closers: list[Callable[[], object]]) -> None:
-        """Run the shutdown hooks, then leave no task and no socket."""
+        """Drop the clients, end what they have begun, run the shutdown hooks; leave no task, no socket."""
         for close in reversed(closers):
             close()
+        for client in list(self.circuits):
+            client.abort()
+        await self._end_tasks(self.request_tasks)
         await self._end_tasks(self._hook_tasks)
         for name, data in list(self.pvdb.items()):
             hook = getattr(data, "server_shutdown", None)
@@ -194,9 +197,6 @@ class Context:
                     await hook(self.async_layer)
                 except Exception:
                     self.log.exception("The shutdown hook of %s failed", name)
-        await self._end_tasks(self.request_tasks)
-        for client in list(self.circuits):
-            client.abort()
         self.tcp_sockets.clear()
         self.udp_socks.clear()
         self.beacon_socks.clear()

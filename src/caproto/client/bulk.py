@@ -142,6 +142,9 @@ class BulkRequest:
         else:
             request = self.single(head[5])
             call.put(position, failure(request, status_from_code(head[4]), "", message))
+        engine = self._circuit.engine
+        if engine.idle_wishes:
+            engine.request_done(self.pv_of(head[5]))
 
     def pv_of(self, ioid: int) -> PVCore:
         """Return the PV that the request with this ioid is for."""

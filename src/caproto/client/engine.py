@@ -134,6 +134,10 @@ class ClientEngine:
             pv.parked.remove(request)
         self.request_done(pv)
 
+    def forget_abandoned(self, now: float) -> None:
+        """Give up all requests that nobody waits for any more."""
+        self._sweep(now)
+
     def cancel_search(self, pv: PVCore) -> None:
         """Stop to look for `pv`."""
         if pv.state is PVState.SEARCHING:
@@ -170,8 +174,10 @@ class ClientEngine:
             self._penalties.pop(circuit.address, None)
         pv.tell_disconnect = True
         pv.on_connected()
+        if pv.circuit is not circuit:
+            return  # the program has given the channel up as soon as it was told
         for sub in pv.subscriptions or ():
-            if sub.wanted and pv.state is PVState.CONNECTED:
+            if sub.wanted:
                 self.subscribe(sub)
         parked, pv.parked = pv.parked, None
         for request in parked or ():
@@ -380,7 +386,7 @@ class ClientEngine:
         self._parked.clear()
         for request in requests:
             request.fail(error)
-        for wait in self._waits:
+        for wait in list(self._waits):
             if not wait.waiter.done():
                 wait.waiter.set_exception(error)
         self._waits.clear()

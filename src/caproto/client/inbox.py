@@ -119,6 +119,8 @@ class Inbox:
     def _on_echo(self, head: Head, payload: Buffer) -> None:
         health = self._circuit.health
         health.answered(health.last_bytes)
+        # Patience may be shorter than the time for an answer, at whose end the next look would be.
+        self._engine.wake_for(self._circuit.next_deadline())
 
     # --- channels ---------------------------------------------------------------------------------------------------
 

@@ -97,7 +97,7 @@ class NameServer:
             self._write(datagram)
 
     def feed(self, data: bytes, now: float) -> bool:
-        """Take a chunk; return False if the connection is to be closed."""
+        """Take a chunk; return False if the connection is to be closed. Nothing is raised."""
         assert self._stream is not None
         assert self._health is not None
         self._health.last_bytes = self._health.last_heard = self._now = now
@@ -105,6 +105,9 @@ class NameServer:
             self._stream.feed(data)
         except RemoteProtocolError as error:
             logger.warning("Name server %s:%d: %s", *self.address, error)
+            return False
+        except Exception:
+            logger.exception("An answer of name server %s:%d could not be handled", *self.address)
             return False
         return True
 
@@ -142,7 +145,9 @@ class NameServer:
             )
 
     def _on_reply(self, head: Head, payload: Buffer) -> None:
-        _, size, port, _, ip, cid = head[:6]
+        _, size, port, count, ip, cid = head[:6]
+        if count != 0 or (port == 0 and ip != ANY_ADDRESS):
+            return  # as of a datagram: a request, or an address that nobody can connect to
         # Without an address of its own the answer means this very circuit, and its port field says nothing
         # (protocol facts 24).
         address = self.peer if ip == ANY_ADDRESS else (ipv4_from_int32(ip), port)

@@ -108,9 +108,12 @@ class SearchEngine:
         self._found: deque[tuple[float, Search]] = deque()
         self._next_cid = 0
         self._new: deque[Search] = deque()
-        # One heap for each number of attempts: due time, cid, search. A name is in one of them at most; an entry whose
-        # name was found or cancelled meanwhile is dropped when its turn comes.
-        self._levels: list[list[tuple[float, int, Search]]] = []
+        # One heap for each number of attempts: due time, a number, and the names that are due then: those that shared a
+        # datagram. A name is in one of them at most, and one that was found or cancelled meanwhile is passed over when
+        # its turn comes. An entry per datagram instead of one per name takes a third off the time of connecting
+        # 10,000 PVs, most of it the garbage collector's.
+        self._levels: list[list[tuple[float, int, list[Search]]]] = []
+        self._entries = 0
         self._flights: deque[_Flight] = deque()
         self._window = float(_WINDOW_START)
         self._outstanding = 0
@@ -159,7 +162,7 @@ class SearchEngine:
             self._next_cid = (cid + 1) & 0xFFFFFFFF
             self._by_name[name] = self._by_cid[cid] = search
             if delay > 0.0:
-                self._queue_retry(search, 0, now + delay)
+                self._queue_retry([search], 0, now + delay)
             else:
                 self._new.append(search)
         search.listeners.append(on_found)
@@ -196,11 +199,15 @@ class SearchEngine:
             return
         self._last_boost, self._boost_due = now, float("inf")
         levels, self._levels = self._levels, []
+        by_attempts: dict[int, list[Search]] = {}
         for level in levels:
-            for _, _, search in level:
-                if self._is_live(search):
-                    search.attempts = min(search.attempts, _BOOSTED)
-                    self._queue_retry(search, search.attempts, now)
+            for _, _, names in level:
+                for search in names:
+                    if self._is_live(search):
+                        search.attempts = min(search.attempts, _BOOSTED)
+                        by_attempts.setdefault(search.attempts, []).append(search)
+        for attempts, names in by_attempts.items():
+            self._queue_retry(names, attempts, now)
 
     def _is_live(self, search: Search) -> bool:
         """Tell whether a queue entry still counts: the name may have been found or cancelled."""
@@ -229,7 +236,7 @@ class SearchEngine:
         if self._new:
             return float("-inf")
         for level in self._levels:
-            while level and not self._is_live(level[0][2]):
+            while level and not any(map(self._is_live, level[0][2])):
                 heappop(level)
             if level:
                 deadline = min(deadline, level[0][0])
@@ -275,13 +282,15 @@ class SearchEngine:
         names: list[Search] = []
         for level in self._levels:
             while level and level[0][0] <= now:
-                search = level[0][2]
-                if self._is_live(search):
+                due, _, waiting = heappop(level)
+                for index, search in enumerate(waiting):
+                    if not self._is_live(search):
+                        continue
                     if len(search.request) > room:
+                        heappush(level, (due, self._next_entry(), waiting[index:]))
                         return names
                     room -= len(search.request)
                     names.append(search)
-                heappop(level)
         return names
 
     def _send(self, names: list[Search], now: float) -> bytes:
@@ -294,21 +303,29 @@ class SearchEngine:
         self.datagrams_sent += 1
         self.requests_sent += len(names)
         parts = [HEADER.pack(Command.VERSION, 0, 1, DEFAULT_PROTOCOL_VERSION, sequence, 0)]
+        by_attempts: dict[int, list[Search]] = {}
         for search in names:
             search.flight = flight
             parts.append(search.request)
-            level = search.attempts = search.attempts + 1
-            self._queue_retry(search, level, now + self._period(level))
+            search.attempts += 1
+            by_attempts.setdefault(search.attempts, []).append(search)
+        for attempts, alike in by_attempts.items():
+            self._queue_retry(alike, attempts, now + self._period(attempts))
         return b"".join(parts)
 
     def _period(self, attempts: int) -> float:
         """Seconds from one request to the next: doubling, from about a round trip to the plateau."""
         return min(self.max_period, self._patience() * 2.0 ** min(attempts - 1, 40))
 
-    def _queue_retry(self, search: Search, level: int, due: float) -> None:
+    def _queue_retry(self, names: list[Search], level: int, due: float) -> None:
         while len(self._levels) <= level:
             self._levels.append([])
-        heappush(self._levels[level], (due, search.cid, search))
+        heappush(self._levels[level], (due, self._next_entry(), names))
+
+    def _next_entry(self) -> int:
+        """Number the entries of the heaps, so that those due at the same time keep their order."""
+        self._entries += 1
+        return self._entries
 
     # --- what comes in ----------------------------------------------------------------------------------------------
 
@@ -340,6 +357,7 @@ class SearchEngine:
         refused = [on_found for on_found in listeners if not on_found(address, version, now)]
         if not refused:
             search.address = address
+            search.request = b""
             self._found.append((now, search))
             return
         search.refused = True

@@ -19,7 +19,7 @@ class RandomWalk(PVGroup):
         while True:
             await instance.write(instance.value + random.uniform(-1.0, 1.0))
             # Looked at each time, so that a new dt counts from the next step on.
-            await async_lib.library.sleep(self.dt.value)
+            await async_lib.library.sleep(max(0.001, self.dt.value))
 
 
 def main() -> None:

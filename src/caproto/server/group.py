@@ -38,7 +38,6 @@ class PVGroup:
         All PVs by their full name, in the order in which they are declared, those of subgroups included.
     attr_pvdb : dict of str to PvpropertyData
         The same by the name of the attribute; ``'subgroup.attribute'`` in subgroups.
-    attr_to_pvname : dict of str to str
     groups : dict of str to PVGroup
         The subgroups.
     alarms : dict of str to ChannelAlarm
@@ -89,9 +88,13 @@ class PVGroup:
         self.states: dict[str, Any] = {}
         self.pvdb: dict[str, PvpropertyData] = {}
         self.attr_pvdb: dict[str, PvpropertyData] = {}
-        self.attr_to_pvname: dict[str, str] = {}
         self.groups: dict[str, PVGroup] = {}
         self._create_pvdb()
+
+    @property
+    def attr_to_pvname(self) -> dict[str, str]:
+        """The full name of each PV by the name of its attribute."""
+        return {attr: data.pvname for attr, data in self.attr_pvdb.items()}
 
     def _create_pvdb(self) -> None:
         """Make the data objects of all PVs."""
@@ -113,7 +116,6 @@ class PVGroup:
             )
         self.pvdb[data.pvname] = data
         self.attr_pvdb[attr] = data
-        self.attr_to_pvname[attr] = data.pvname
 
     @plain
     async def group_read(self, instance: PvpropertyData) -> Any:

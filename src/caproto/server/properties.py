@@ -50,7 +50,7 @@ __all__ = [
     "read_only_class",
 ]
 
-_logger = logging.getLogger("caproto.ioc")
+_ioc_logger = logging.getLogger("caproto.ioc")
 
 
 class PvpropertyData(ChannelData):
@@ -79,6 +79,11 @@ class PvpropertyData(ChannelData):
         Those that were declared; called with the ``async_lib``.
     """
 
+    getter: Any = None
+    putter: Any = None
+    record_type: Any = None
+    _logger: logging.Logger | None = None
+
     def __init__(
         self,
         *,
@@ -93,19 +98,32 @@ class PvpropertyData(ChannelData):
         self.pvname = pvname
         self.group: Any = group
         self.pvspec = pvspec
-        self.name = pvspec.attr if group is None else f"{group.name}.{pvspec.attr}"
-        self.log = logger or (group.log if group is not None else _logger)
-        self.record_type = record
+        self.keep("_logger", logger)
+        self.keep("record_type", record)
         if doc is not None:
             self.__doc__ = doc
-        self.getter = self._bound(pvspec.get)
-        self.putter = self._bound(pvspec.put)
+        self.keep("getter", self._bound(pvspec.get))
+        self.keep("putter", self._bound(pvspec.put))
         for kind in ("startup", "shutdown", "scan"):
             hook = getattr(pvspec, kind)
             if hook is not None:
                 setattr(self, f"server_{kind}", partial(self._bound(hook), self))
-        kwargs.setdefault("reported_record_type", str(record or "caproto"))
+        if record is not None:
+            kwargs.setdefault("reported_record_type", str(record))
         super().__init__(**kwargs)
+
+    @property
+    def name(self) -> str | None:
+        """Name of the attribute, after that of the group."""
+        attr = self.pvspec.attr
+        return attr if self.group is None else f"{self.group.name}.{attr}"
+
+    @property
+    def log(self) -> Any:
+        """The logger of the group, unless another one was given."""
+        if self._logger is not None:
+            return self._logger
+        return _ioc_logger if self.group is None else self.group.log
 
     def _bound(self, handler: Any) -> Any:
         """Return a handler that does not need the group any more."""

@@ -114,7 +114,7 @@ class pvproperty:
 
     def _take_doc(self, handler: Any) -> None:
         """Document the PV by its getter if by nothing else."""
-        doc = self.pvspec.doc or getattr(handler, "__doc__", None)
+        doc = self.pvspec.doc or (None if handler is None else handler.__doc__)
         self.pvspec = self.pvspec._replace(doc=doc)
         if doc is not None:
             self.__doc__ = doc

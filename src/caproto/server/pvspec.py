@@ -119,9 +119,11 @@ class PVSpec(NamedTuple):
 
     def new_names(self, attr: str | None = None, name: str | None = None) -> PVSpec:
         """Return the same declaration under other names; what is None stays."""
-        return self._replace(
-            attr=self.attr if attr is None else attr, name=self.name if name is None else name
-        )
+        attr = self.attr if attr is None else attr
+        name = self.name if name is None else name
+        if (attr, name) == (self.attr, self.name):
+            return self
+        return self._replace(attr=attr, name=name)
 
     def get_data_class(self, group: PVGroup | None = None) -> type[PvpropertyData]:
         """Return the class that holds the data of this PV.

@@ -92,6 +92,8 @@ class Message:
         CaprotoValueError
             If `validate` is true and the lengths differ.
         """
+        if isinstance(payload_bytes, memoryview):
+            payload_bytes = payload_bytes.toreadonly()  # it is the caller's memory
         self = wire(cls, as_head(header), payload_bytes)
         self._sender = sender_address
         if validate:
@@ -155,10 +157,14 @@ class Message:
         except AttributeError:
             return None
 
+    def _wire_payload(self) -> Buffer:
+        """Return the payload as it travels."""
+        return self._payload
+
     def __bytes__(self) -> bytes:
         try:
             # The seventh item, if there is one, asks for the extended form.
-            return pack_head(*self._head) + self._payload  # type: ignore[arg-type]
+            return pack_head(*self._head) + self._wire_payload()  # type: ignore[arg-type]
         except StructError as error:
             raise CaprotoValueError(
                 f"{type(self).__name__}: a number does not fit into its field of the header: "

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from _thread import allocate_lock
 from typing import Any
 
 from ..arrays import SCALAR_READERS, Buffer, decode_data, decode_value, encode_values
 from ..dbr import DBR_TYPES, ELEMENT_SIZES, METADATA_SIZES, NATIVE_TYPES, DbrMetadata
-from ..enums import Command
+from ..enums import ChannelType, Command
 from ..status import CAStatus, CAStatusCode, status_from_code
 from .base import HeadField, Message, TypeField, data_type_of
 from .circuit import status_code
@@ -66,10 +67,14 @@ def metadata_bytes(metadata: Any, data_type: int) -> bytes:
     return bytes(metadata).ljust(size, b"\0")[:size]
 
 
+# Large values may be turned in place, and several threads may look at one message at a time.
+_large_values = allocate_lock()
+
+
 class DataMessage(Message):
     """A message with values; they are decoded when they are looked at."""
 
-    __slots__ = ("_data",)
+    __slots__ = ("_data", "_value")
     data_type = TypeField()
     data_count = HeadField(3, "Number of elements.")
 
@@ -94,6 +99,7 @@ class DataMessage(Message):
 
         A ``numpy.ndarray`` that views the received memory, hence big-endian and read-only; an ``array.array`` in
         machine order where there is no numpy; for strings a list of `bytes`. An unknown type is shown as `bytes`.
+        (After `value` of a large array has been looked at, it is a copy.)
         """
         try:
             return self._data
@@ -101,19 +107,66 @@ class DataMessage(Message):
             head = self._head
             if head[2] >= len(METADATA_SIZES):
                 return bytes(self._payload)
+            if isinstance(self._payload, memoryview):
+                with _large_values:
+                    return self._large_data(self._payload)
             self._data: Any = decode_data(self._payload, head[2], head[3])
             return self._data
 
     @property
     def value(self) -> Any:
-        """The values to calculate with: one `float`, `int` or `str`; or a list of `str` or a native array."""
+        """The values to calculate with: one `float`, `int` or `str`; or a list of `str` or a native array.
+
+        A large array is turned into machine order in the memory that it was received into, unless `data` or `buffers`
+        have been looked at before: those keep the order of the wire.
+        """
         head = self._head
         reader = SCALAR_READERS.get(head[2])
         if reader is not None and head[3] == 1 and head[1] >= reader.size:
             return reader.unpack_from(self._payload)[0]
         if head[2] >= len(METADATA_SIZES):
             return bytes(self._payload)
+        if isinstance(self._payload, memoryview):
+            with _large_values:
+                return self._large_value(self._payload)
         return decode_value(self._payload, head[2], head[3])
+
+    def _large_data(self, payload: memoryview) -> Any:
+        """Return `data` of a payload that has memory of its own."""
+        if not hasattr(self, "_data"):
+            data_type, count = self._head[2:4]
+            if hasattr(self, "_value"):
+                from ..numpy_arrays import turned_back
+
+                self._data = turned_back(self._value, NATIVE_TYPES[data_type])
+            else:
+                self._data = decode_data(payload, data_type, count)
+        return self._data
+
+    def _large_value(self, payload: memoryview) -> Any:
+        """Return `value` of a payload that has memory of its own."""
+        data_type, count = self._head[2:4]
+        native, offset = NATIVE_TYPES[data_type], METADATA_SIZES[data_type]
+        if not hasattr(self, "_value"):
+            if hasattr(self, "_data") or native is ChannelType.STRING or payload.readonly:
+                return decode_value(payload, data_type, count)
+            from ..numpy_arrays import turned_in_place
+
+            held = (len(payload) - offset) // ELEMENT_SIZES[native]
+            self._value: Any = turned_in_place(payload[offset:], native, min(count, held))
+        return self._value
+
+    def _wire_payload(self) -> Buffer:
+        """Return the payload in the order of the wire, and keep it so."""
+        payload = self._payload
+        if isinstance(payload, memoryview) and self._head[2] < len(METADATA_SIZES):
+            with _large_values:
+                data = self._large_data(payload)
+                if hasattr(self, "_value"):
+                    offset = METADATA_SIZES[self._head[2]]
+                    values = data.tobytes()
+                    return b"".join((payload[:offset], values, payload[offset + len(values) :]))
+        return payload
 
     @property
     def metadata(self) -> Any:
@@ -127,7 +180,7 @@ class DataMessage(Message):
     def buffers(self) -> tuple[Any, ...]:
         """Metadata and values, each a buffer."""
         size = METADATA_SIZES[self._head[2]] if self._head[2] < len(METADATA_SIZES) else 0
-        view = memoryview(self._payload)
+        view = memoryview(self._wire_payload())
         return (view[:size] if size else b"", view[size:])
 
     def _shown(self, name: str) -> str:

@@ -11,7 +11,7 @@ from ..._protocol.enums import AlarmSeverity, AlarmStatus, ChannelType, Subscrip
 if TYPE_CHECKING:
     from .channel import ChannelData
 
-__all__ = ["ChannelAlarm"]
+__all__ = ["NO_ALARM", "ChannelAlarm"]
 
 _STATUS = tuple(AlarmStatus)
 _SEVERITY = tuple(AlarmSeverity)
@@ -46,13 +46,18 @@ class ChannelAlarm:
         alarm_string: str = "",
         string_encoding: str = "latin-1",
     ) -> None:
-        self._channels: weakref.WeakSet[ChannelData] = weakref.WeakSet()
+        self._channels: dict[weakref.ref[ChannelData], None] = {}
         self.string_encoding = string_encoding
         self._status = _STATUS[status]
         self._severity = _SEVERITY[severity]
         self._must_acknowledge_transient = bool(must_acknowledge_transient)
         self._severity_to_acknowledge = _SEVERITY[severity_to_acknowledge]
         self._alarm_string = alarm_string
+
+    @property
+    def channels(self) -> list[ChannelData]:
+        """The PVs that have this alarm."""
+        return [channel for channel in (ref() for ref in self._channels) if channel is not None]
 
     @property
     def status(self) -> AlarmStatus:
@@ -84,11 +89,11 @@ class ChannelAlarm:
 
     def connect(self, channel_data: ChannelData) -> None:
         """Let a PV have this alarm."""
-        self._channels.add(channel_data)
+        self._channels[weakref.ref(channel_data, self._channels.pop)] = None
 
     def disconnect(self, channel_data: ChannelData) -> None:
         """Let a PV have this alarm no longer."""
-        self._channels.discard(channel_data)
+        self._channels.pop(weakref.ref(channel_data), None)
 
     async def read(self, dbr: Any = None) -> Any:
         """Return the alarm as the metadata of STSACK_STRING; or put status and severity into `dbr`."""
@@ -158,7 +163,7 @@ class ChannelAlarm:
             self._alarm_string = alarm_string
         if self._state() == before:
             return False
-        for channel in self._channels:
+        for channel in self.channels:
             channel.forget_encoded()
         return True
 
@@ -187,12 +192,16 @@ class ChannelAlarm:
 
     async def publish(self, flags: int, *, except_for: ChannelData | None = None) -> None:
         """Tell the clients of all PVs that share this alarm, except those of one PV."""
-        for channel in list(self._channels):
+        for channel in self.channels:
             if channel is not except_for:
                 await channel.publish(flags)
 
     def publish_now(self, flags: int, *, except_for: ChannelData | None = None) -> None:
         """Do the same without asking the PVs whether they override `ChannelData.publish`."""
-        for channel in list(self._channels):
+        for channel in self.channels:
             if channel is not except_for:
                 channel.publish_now(flags)
+
+
+NO_ALARM = ChannelAlarm()
+"""What PVs have that never had an alarm; not to be changed."""

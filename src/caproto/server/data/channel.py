@@ -17,7 +17,7 @@ from ..._protocol.enums import (
 )
 from ..._protocol.status import CAStatus
 from ..._protocol.timestamps import TimeStamp
-from .alarm import ChannelAlarm
+from .alarm import NO_ALARM, ChannelAlarm
 from .conversion import as_elements
 from .encoding import encode_value, epics_time, now
 from .overriding import ACCESS_METHODS, READ_METHODS, WRITE_METHODS, all_plain, plain
@@ -62,6 +62,13 @@ class ChannelData:
     """
 
     data_type: ChannelType = ChannelType.LONG
+    source: Source | None = None
+    # What most PVs have in common is kept by the class; see `keep`.
+    string_encoding: str = "latin-1"
+    reported_record_type: str = "caproto"
+    max_subscription_backlog: int = MAX_SUBSCRIPTION_BACKLOG
+    _alarm: ChannelAlarm | None = None
+    _max_length: int = 1
     _reads_plainly: ClassVar[bool] = True
     _writes_plainly: ClassVar[bool] = True
     access_is_fixed: ClassVar[bool] = True
@@ -84,17 +91,25 @@ class ChannelData:
         reported_record_type: str = "caproto",
         max_subscription_backlog: int = MAX_SUBSCRIPTION_BACKLOG,
     ) -> None:
-        self.source: Source | None = None
-        self.string_encoding = string_encoding
-        self.reported_record_type = reported_record_type
-        self.max_subscription_backlog = max_subscription_backlog
-        self._alarm = alarm if alarm is not None else ChannelAlarm()
-        self._alarm.connect(self)
-        self._max_length = 1 if max_length is None else max_length
+        self.keep("string_encoding", string_encoding)
+        self.keep("reported_record_type", reported_record_type)
+        self.keep("max_subscription_backlog", max_subscription_backlog)
+        if alarm is not None:
+            self._alarm = alarm
+            alarm.connect(self)
         if max_length is None:
-            self._max_length = max(1, self.calculate_length(value))
+            max_length = max(1, self.calculate_length(value))
+        self.keep("_max_length", max_length)
         self.stamp = now() if timestamp is None else epics_time(timestamp)
         self._value: Any = self.preprocess_value(value)
+
+    def keep(self, name: str, value: Any) -> None:
+        """Set an attribute, unless the class has it with that value.
+
+        A server may have hundreds of thousands of PVs, which differ in few of their twenty attributes.
+        """
+        if getattr(type(self), name) != value or name in self.__dict__:
+            setattr(self, name, value)
 
     # --- value and length ---
 
@@ -171,24 +186,33 @@ class ChannelData:
     @property
     def alarm(self) -> ChannelAlarm:
         """The alarm, which other PVs may share."""
+        if self._alarm is None:
+            self._alarm = ChannelAlarm()
+            self._alarm.connect(self)
         return self._alarm
 
     @alarm.setter
     def alarm(self, alarm: ChannelAlarm) -> None:
-        self._alarm.disconnect(self)
+        if self._alarm is not None:
+            self._alarm.disconnect(self)
         self._alarm = alarm
         alarm.connect(self)
         self.forget_encoded()
 
     @property
+    def current_alarm(self) -> ChannelAlarm:
+        """The alarm to look at; a PV that never had any need not have one of its own."""
+        return self._alarm or NO_ALARM
+
+    @property
     def status(self) -> AlarmStatus:
         """Why the PV is in alarm."""
-        return self._alarm.status
+        return self.current_alarm.status
 
     @property
     def severity(self) -> AlarmSeverity:
         """How bad the alarm is."""
-        return self._alarm.severity
+        return self.current_alarm.severity
 
     @plain
     def check_access(self, hostname: str, username: str) -> AccessRights:
@@ -246,8 +270,8 @@ class ChannelData:
 
     def fill_metadata(self, metadata: DbrMetadata) -> None:
         """Fill in the metadata of the graphic and control types."""
-        metadata.status = self._alarm.status  # type: ignore[attr-defined]
-        metadata.severity = self._alarm.severity  # type: ignore[attr-defined]
+        metadata.status = self.status  # type: ignore[attr-defined]
+        metadata.severity = self.severity  # type: ignore[attr-defined]
 
     # --- reading ---
 
@@ -381,9 +405,9 @@ class ChannelData:
             )
         number = int(as_elements(data)[0])
         if data_type == ChannelType.PUT_ACKT:
-            self._alarm.require_acknowledgement(bool(number))
+            self.alarm.require_acknowledgement(bool(number))
         else:
-            self._alarm.acknowledge(number)
+            self.alarm.acknowledge(number)
         return True
 
     @plain
@@ -516,9 +540,9 @@ class ChannelData:
             else:
                 self.set_metadata(name, new)
                 flags |= _PROPERTY_FLAG
-        if alarm and self._alarm.change(**alarm):
+        if alarm and self.alarm.change(**alarm):
             flags |= _ALARM_FLAG
-            self._alarm.publish_now(_ALARM_FLAG, except_for=self)
+            self.alarm.publish_now(_ALARM_FLAG, except_for=self)
         return flags
 
     def set_metadata(self, name: str, new: Any) -> None:

@@ -55,7 +55,7 @@ def encode_value(data: ChannelData, data_type: int, data_count: int) -> tuple[Bu
 def _encode_metadata(data: ChannelData, data_type: int) -> bytes:
     """Return what stands before the values of a type."""
     size = METADATA_SIZES[data_type]
-    alarm = data.alarm
+    alarm = data.current_alarm
     if data_type < _FIRST_TIME:
         return _ALARM.pack(alarm.status, alarm.severity).ljust(size, b"\0")
     if data_type < _FIRST_GR:
@@ -73,7 +73,7 @@ def _encode_special(data: ChannelData, data_type: int) -> tuple[bytes, int]:
         text = encode_values(ChannelType.STRING, data.reported_record_type)[0]
     elif data_type == ChannelType.STSACK_STRING:
         text = encode_values(ChannelType.STRING, data.values_as(ChannelType.STRING))[0]
-        alarm = data.alarm
+        alarm = data.current_alarm
         head = _ACKNOWLEDGE.pack(
             alarm.status,
             alarm.severity,

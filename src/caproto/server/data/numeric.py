@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ..._errors import CaprotoValueError
@@ -71,6 +72,20 @@ class ChannelNumeric(ChannelData):
     """
 
     data_type = ChannelType.DOUBLE
+    _units: str = ""
+    _upper_disp_limit: float = 0
+    _lower_disp_limit: float = 0
+    _upper_alarm_limit: float = 0
+    _upper_warning_limit: float = 0
+    _lower_warning_limit: float = 0
+    _lower_alarm_limit: float = 0
+    _upper_ctrl_limit: float = 0
+    _lower_ctrl_limit: float = 0
+    value_atol: float = 0.0
+    log_atol: float = 0.0
+    _sent_value: Any = math.nan
+    _sent_log: Any = math.nan
+    """What subscribers were told last, where there is a dead-band."""
 
     def __init__(
         self,
@@ -89,19 +104,20 @@ class ChannelNumeric(ChannelData):
         log_atol: float = 0.0,
         **kwargs: Any,
     ) -> None:
-        self._units = units
-        self._upper_disp_limit = upper_disp_limit
-        self._lower_disp_limit = lower_disp_limit
-        self._upper_alarm_limit = upper_alarm_limit
-        self._upper_warning_limit = upper_warning_limit
-        self._lower_warning_limit = lower_warning_limit
-        self._lower_alarm_limit = lower_alarm_limit
-        self._upper_ctrl_limit = upper_ctrl_limit
-        self._lower_ctrl_limit = lower_ctrl_limit
-        self.value_atol = value_atol
-        self.log_atol = log_atol
+        self.keep("_units", units)
+        self.keep("_upper_disp_limit", upper_disp_limit)
+        self.keep("_lower_disp_limit", lower_disp_limit)
+        self.keep("_upper_alarm_limit", upper_alarm_limit)
+        self.keep("_upper_warning_limit", upper_warning_limit)
+        self.keep("_lower_warning_limit", lower_warning_limit)
+        self.keep("_lower_alarm_limit", lower_alarm_limit)
+        self.keep("_upper_ctrl_limit", upper_ctrl_limit)
+        self.keep("_lower_ctrl_limit", lower_ctrl_limit)
+        self.keep("value_atol", value_atol)
+        self.keep("log_atol", log_atol)
         super().__init__(value=value, **kwargs)
-        self._sent_value = self._sent_log = self._value
+        if value_atol or log_atol:
+            self._sent_value = self._sent_log = self._value
 
     @property
     def units(self) -> str:
@@ -183,9 +199,9 @@ class ChannelNumeric(ChannelData):
         if not (major or minor) or self._max_length != 1:
             return False
         status, severity = self._alarm_of(float(value), major, minor)
-        changed = self._alarm.change(status=status, severity=severity)
+        changed = self.alarm.change(status=status, severity=severity)
         if changed:
-            self._alarm.publish_now(_ALARM_FLAG, except_for=self)
+            self.alarm.publish_now(_ALARM_FLAG, except_for=self)
         return changed
 
     def _alarm_of(self, value: float, major: bool, minor: bool) -> tuple[int, int]:
@@ -269,8 +285,10 @@ class ChannelShort(ChannelNumeric):
 class _ChannelReal(ChannelNumeric):
     """Numbers with a precision."""
 
+    _precision: int = 0
+
     def __init__(self, *, precision: int = 0, **kwargs: Any) -> None:
-        self._precision = precision
+        self.keep("_precision", precision)
         super().__init__(**kwargs)
 
     @property

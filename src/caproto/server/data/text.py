@@ -53,9 +53,10 @@ class ChannelString(ChannelData):
     """
 
     data_type = ChannelType.STRING
+    long_string_max_length: int = 81
 
     def __init__(self, *, long_string_max_length: int = 81, **kwargs: Any) -> None:
-        self.long_string_max_length = long_string_max_length
+        self.keep("long_string_max_length", long_string_max_length)
         super().__init__(**kwargs)
 
     def preprocess_element(self, value: Any) -> Any:
@@ -107,6 +108,7 @@ class ChannelChar(ChannelData):
     """
 
     data_type = ChannelType.CHAR
+    report_as_string: bool = False
 
     def __init__(
         self,
@@ -118,7 +120,7 @@ class ChannelChar(ChannelData):
     ) -> None:
         if report_as_string:
             self.data_type = ChannelType.STRING
-        self.report_as_string = report_as_string
+        self.keep("report_as_string", report_as_string)
         super().__init__(value="" if value is None else value, max_length=max_length, **kwargs)
 
     @property
@@ -196,13 +198,14 @@ class ChannelByte(ChannelNumeric):
     """
 
     data_type = ChannelType.CHAR
+    strip_null_terminator: bool = True
 
     def __init__(
         self, *, string_encoding: None = None, strip_null_terminator: bool = True, **kwargs: Any
     ) -> None:
         if string_encoding is not None:
             raise CaprotoValueError("bytes have no encoding; use ChannelChar for text")
-        self.strip_null_terminator = strip_null_terminator
+        self.keep("strip_null_terminator", strip_null_terminator)
         super().__init__(**kwargs)
 
     def calculate_length(self, value: Any) -> int:

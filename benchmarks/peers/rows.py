@@ -1,0 +1,417 @@
+"""The rows of the table: what is measured, how much of it, and what ours has to show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["CLIENTS", "LABELS", "OURS", "ROWS", "Row", "Unit", "row_of"]
+
+CLIENTS = (
+    "floor",
+    "ours",
+    "ours-uvloop",
+    "caproto",
+    "aioca",
+    "pyepics",
+    "repics",
+    "repics-asyncio",
+)
+OURS = ("ours", "ours-uvloop")
+LABELS = {
+    "ours": "**ours**",
+    "ours-uvloop": "**ours, uvloop**",
+    "caproto": "caproto 1.3",
+    "repics-asyncio": "repics asyncio",
+}
+"""Headings of the columns, where they are not the names."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """How a sample is shown.
+
+    Parameters
+    ----------
+    name : str
+    scale : float
+        What a sample is multiplied by.
+    high_is_good : bool
+    per_second_of : float or None
+        If given, samples are seconds for so many of something, and shown is how many in a second.
+    """
+
+    name: str
+    scale: float = 1.0
+    high_is_good: bool = False
+    per_second_of: float | None = None
+
+    def shown(self, sample: float) -> float:
+        """Return the number in the table."""
+        return (self.per_second_of / sample if self.per_second_of else sample) * self.scale
+
+
+MICROSECONDS = Unit("µs", 1e6)
+MILLISECONDS = Unit("ms", 1e3)
+RATE = Unit("k/s", 1e-3, high_is_good=True)
+BANDWIDTH = Unit("MB/s", 1e-6, high_is_good=True)
+BANDWIDTH_OF_A_MILLION = Unit("MB/s", 1e-6, high_is_good=True, per_second_of=8e6)
+KILOBYTES = Unit("KB", 1e-3)
+MEGABYTES = Unit("MB", 1e-6)
+PERCENT = Unit("% CPU", 1e2)
+TIMES = Unit("times")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row.
+
+    Parameters
+    ----------
+    key : str
+        Name on the command line.
+    title : str
+    unit : Unit
+    process : str
+        Rows with the same one are measured in one process, in order.
+    workload : str
+        A key of `benchmarks.peers.workloads.WORKLOADS`; empty for what the runner itself measures.
+    arguments, quick : mapping
+        For the workload; `quick` is what differs in the quick run, or None if it leaves this row out.
+    too_slow : tuple of str
+        Clients that the quick run leaves out.
+    mode : str
+        How the client is opened.
+    clients : tuple of str
+        Who is measured.
+    target : str
+        What ours has to show.
+    both_pinnings : bool
+        Whether it matters on which processors client and server run.
+    same_as : str
+        Row from which those are taken that have no other way to do this.
+    rounds : int or None
+        Most rounds that are worth while.
+    """
+
+    key: str
+    title: str
+    unit: Unit
+    process: str
+    workload: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    quick: Mapping[str, Any] | None = field(default_factory=dict)
+    too_slow: tuple[str, ...] = ()
+    mode: str = "plain"
+    clients: tuple[str, ...] = CLIENTS
+    target: str = "ahead of all"
+    both_pinnings: bool = True
+    same_as: str = ""
+    rounds: int | None = None
+
+    def takes_part(self, client: str, quick: bool) -> bool:
+        """Tell whether a client is measured."""
+        left_out = quick and (self.quick is None or client in self.too_slow)
+        return client in self.clients and not left_out
+
+    def task(self, quick: bool) -> dict[str, Any]:
+        """Return what the client's process is told."""
+        arguments = {**self.arguments, **((self.quick or {}) if quick else {})}
+        return {"row": self.key, "workload": self.workload, "arguments": arguments}
+
+
+NOT_THE_FLOOR = CLIENTS[1:]
+SLOW = ("caproto",)
+READ_TARGET = "≤ 1.5 × floor, ahead of every asyncio client; with uvloop ahead of all; p99 ≤ 30 µs"
+
+
+def _blast(
+    pvs: int,
+    mode: str,
+    title: str,
+    target: str,
+    clients: tuple[str, ...] = CLIENTS,
+    same_as: str = "",
+    kind: str = "scalar",
+) -> Row:
+    """Return a row of the firehose."""
+    array = kind == "array"
+    in_quick = array or pvs == 100 or (pvs == 1 and mode == "plain")
+    return Row(
+        key=f"monitor-{mode}" + ("" if array else f"-{pvs}"),
+        title=title,
+        unit=BANDWIDTH if array else RATE,
+        process=f"monitor-{mode}-{pvs}",
+        workload="blast",
+        arguments={
+            "kind": kind,
+            "pvs": pvs,
+            "updates": 8_000 if array else 1_000_000,
+            "mode": mode,
+            "seconds": 6.0,
+        },
+        quick={"updates": 2_000 if array else 200_000, "seconds": 1.5} if in_quick else None,
+        too_slow=SLOW,
+        mode=mode,
+        clients=clients,
+        target=target,
+        same_as=same_as,
+        rounds=3,
+    )
+
+
+INLINE_TARGET = "nothing lost, ≥ 600 k/s, ≤ 1.5 µs CPU per update"
+COROUTINES = ("ours", "ours-uvloop", "caproto", "aioca", "repics-asyncio")
+
+ROWS: tuple[Row, ...] = (
+    Row("start", "cold start: process start, import, first value", MILLISECONDS, "start", ""),
+    Row(
+        "connect-1000",
+        "connect 1,000 PVs",
+        MILLISECONDS,
+        "connect-1000",
+        "connect",
+        {"count": 1_000},
+    ),
+    Row(
+        "connect-10000",
+        "connect 10,000 PVs",
+        MILLISECONDS,
+        "connect-10000",
+        "connect",
+        {"count": 10_000},
+        too_slow=SLOW,
+    ),
+    Row(
+        "memory-pv",
+        "memory per connected PV, of 10,000",
+        KILOBYTES,
+        "memory",
+        "memory_connected",
+        {"count": 10_000},
+        clients=NOT_THE_FLOOR,
+        target="≤ 2.5 KB",
+        both_pinnings=False,
+        rounds=2,
+        too_slow=SLOW,
+    ),
+    Row(
+        "memory-subscription",
+        "the same with a subscription",
+        KILOBYTES,
+        "memory",
+        "memory_subscribed",
+        {"count": 10_000},
+        clients=NOT_THE_FLOOR,
+        target="≤ 4 KB",
+        both_pinnings=False,
+        rounds=2,
+        too_slow=SLOW,
+    ),
+    Row(
+        "read",
+        "`read()` one scalar, plain",
+        MICROSECONDS,
+        "scalar",
+        "read",
+        {"form": "plain", "count": 3_000},
+        {"count": 1_000},
+        target=READ_TARGET,
+    ),
+    Row(
+        "read-time",
+        "`read()` one scalar, with time",
+        MICROSECONDS,
+        "scalar",
+        "read",
+        {"form": "time", "count": 3_000},
+        {"count": 1_000},
+        target=READ_TARGET,
+    ),
+    Row(
+        "gather-100",
+        "100 PVs by `gather(read())`",
+        MICROSECONDS,
+        "scalar",
+        "gather",
+        {"pvs": 100, "count": 300},
+        {"count": 50},
+    ),
+    Row(
+        "many-100",
+        "100 PVs in one call",
+        MICROSECONDS,
+        "scalar",
+        "read_many",
+        {"pvs": 100, "count": 300},
+        {"count": 50},
+        target="≥ 4 × faster than the best",
+    ),
+    Row(
+        "many-10000",
+        "10,000 PVs in one call",
+        MILLISECONDS,
+        "connect-10000",
+        "read_many",
+        {"pvs": 10_000, "count": 5},
+        {"count": 2},
+        target="≥ 4 × faster than the best",
+        too_slow=SLOW,
+    ),
+    Row(
+        "write",
+        "write and wait",
+        MICROSECONDS,
+        "scalar",
+        "write",
+        {"count": 3_000},
+        {"count": 1_000},
+        target=READ_TARGET,
+    ),
+    Row(
+        "send-10000",
+        "write without waiting, 10,000 confirmed by one read",
+        RATE,
+        "scalar",
+        "send",
+        {"count": 10_000},
+        target="≥ 1.5 × the best",
+    ),
+    Row(
+        "array-10000",
+        "array of 10,000 doubles, native `.value` used",
+        MICROSECONDS,
+        "array-10000",
+        "read_array",
+        {"length": 10_000, "kind": "value", "count": 500},
+        {"count": 200},
+    ),
+    Row(
+        "memcpy-10000",
+        "a memcpy of as many bytes",
+        MICROSECONDS,
+        "array-10000",
+        "memcpy",
+        {"length": 10_000, "count": 500},
+        {"count": 200},
+        clients=("floor",),
+        target="",
+    ),
+    Row(
+        "array-million",
+        "array of 1,000,000 doubles, native `.value` used",
+        BANDWIDTH_OF_A_MILLION,
+        "array-million",
+        "read_array",
+        {"length": 1_000_000, "kind": "value", "count": 30},
+        {"count": 10},
+    ),
+    Row(
+        "array-million-data",
+        "the same, `.data` used",
+        BANDWIDTH_OF_A_MILLION,
+        "array-million",
+        "read_array",
+        {"length": 1_000_000, "kind": "data", "count": 30},
+        {"count": 10},
+        target="≥ 0.75 × floor",
+    ),
+    Row(
+        "memcpy-million",
+        "a memcpy of as many bytes",
+        BANDWIDTH_OF_A_MILLION,
+        "array-million",
+        "memcpy",
+        {"length": 1_000_000, "count": 30},
+        clients=("floor",),
+        target="",
+    ),
+    *(
+        _blast(
+            pvs,
+            "plain",
+            f"monitor firehose, {pvs:,} PV{'s' * (pvs > 1)}, plain callback (ours inline)",
+            INLINE_TARGET,
+        )
+        for pvs in (1, 100, 1_000)
+    ),
+    *(
+        _blast(
+            pvs,
+            "thread",
+            f"the same, {pvs:,} PV{'s' * (pvs > 1)}, callback in a worker thread",
+            "nothing lost, ≤ 2.2 µs CPU per update",
+            OURS,
+            f"monitor-plain-{pvs}",
+        )
+        for pvs in (1, 100, 1_000)
+    ),
+    _blast(
+        100,
+        "coroutine",
+        "the same, 100 PVs, coroutine callback",
+        "nothing lost, ahead of all",
+        COROUTINES,
+    ),
+    _blast(
+        100,
+        "iterate",
+        "the same, 100 PVs, `async for`",
+        "nothing lost, ahead of all",
+        ("ours", "ours-uvloop", "caproto"),
+        "monitor-coroutine-100",
+    ),
+    _blast(1, "array", "monitor firehose, arrays of 10,000 doubles", "ahead of all", kind="array"),
+    Row(
+        "memory-session",
+        "memory of a mixed session",
+        MEGABYTES,
+        "session",
+        "memory_session",
+        clients=NOT_THE_FLOOR,
+        target="≤ 60 MB",
+        both_pinnings=False,
+        rounds=2,
+    ),
+    Row(
+        "idle",
+        "idle: 10,000 subscribed PVs, nothing changing",
+        PERCENT,
+        "memory",
+        "idle",
+        {"seconds": 20.0},
+        {"seconds": 2.0},
+        clients=NOT_THE_FLOOR,
+        target="< 0.1 % CPU",
+        both_pinnings=False,
+        rounds=2,
+        too_slow=SLOW,
+    ),
+    Row(
+        "loaded",
+        "200 PVs at 1 kHz each: p99 of an unrelated `read()`, loaded to unloaded",
+        TIMES,
+        "loaded",
+        "read_loaded",
+        {"pvs": 200, "updates": 1_200_000, "count": 2_000},
+        {"updates": 200_000, "count": 300},
+        clients=NOT_THE_FLOOR,
+        target="≤ 5",
+        rounds=3,
+        too_slow=SLOW,
+    ),
+)
+
+
+def row_of(key: str) -> Row:
+    """Return the row of that name.
+
+    Raises
+    ------
+    KeyError
+    """
+    for row in ROWS:
+        if row.key == key:
+            return row
+    raise KeyError(key)

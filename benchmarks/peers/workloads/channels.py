@@ -1,0 +1,20 @@
+"""The connected PVs of a process, which its workloads share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from benchmarks.peers.drivers import Driver
+
+__all__ = ["connected"]
+
+_known: dict[str, Any] = {}
+
+
+async def connected(driver: Driver, names: Sequence[str]) -> list[Any]:
+    """Return the PVs, connecting to those that are not connected yet."""
+    new = [name for name in names if name not in _known]
+    if new:
+        _known.update(zip(new, await driver.connect(new), strict=True))
+    return [_known[name] for name in names]
