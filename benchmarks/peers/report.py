@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from benchmarks.peers.results import Cell, Results
 from benchmarks.peers.rows import CLIENTS, LABELS, OURS, ROWS, Row, row_of
+from benchmarks.peers.target import PEERS, better
 
-__all__ = ["cpu_table", "number", "ratio_table", "report", "value_table"]
+__all__ = ["cpu_table", "number", "ratio_table", "report", "shortfalls", "value_table"]
 
 HEADINGS = {
     "same": "Client and server on the same processor",
@@ -30,8 +31,13 @@ def report(results: Results, clients: Sequence[str] = CLIENTS, rows: Sequence[Ro
             cpu_table(results, pinning, measured, clients),
             "How many times better ours is: the stock loop / uvloop.",
             ratio_table(results, pinning, measured, clients),
+            "Short of the target:",
+            _list(shortfalls(results, pinning, measured)) or "nothing.",
         ]
-    errors = "\n".join(f"- {line}" for line in _errors(results, clients, rows))
+        held = _list(_held_back(results, pinning, measured, clients))
+        if held:
+            parts += ["Blasts that the client held back by EVENTS_OFF (times per blast):", held]
+    errors = _list(_errors(results, clients, rows))
     if errors:
         parts += ["## Failures", errors]
     return "\n\n".join(parts) + "\n"
@@ -51,7 +57,7 @@ def value_table(results: Results, pinning: str, rows: Sequence[Row], clients: Se
     lines = []
     for row in rows:
         cells = [_shown(row, _cell(results, pinning, row, client)) for client in clients]
-        lines.append([row.title, row.unit.name, *cells, row.target])
+        lines.append([row.title, row.unit.name, *cells, row.target.text])
     return _table(head, lines)
 
 
@@ -80,23 +86,36 @@ def ratio_table(results: Results, pinning: str, rows: Sequence[Row], clients: Se
         peers = [
             value
             for client, value in zip(others, theirs, strict=True)
-            if client != "floor" and value is not None
+            if client in PEERS and value is not None
         ]
         best = (max if row.unit.high_is_good else min)(peers, default=None)
         lines.append([row.title, *(_ratios(row, ours, value) for value in (*theirs, best))])
     return _table(head, lines)
 
 
-def better(row: Row, mine: float, other: float) -> float:
-    """Return how many times better `mine` is; more than 1 is better."""
-    good, bad = (mine, other) if row.unit.high_is_good else (other, mine)
-    return good / bad if bad else float("inf")
+def shortfalls(results: Results, pinning: str, rows: Sequence[Row]) -> Iterable[str]:
+    """Return a line for each row of which a target is not reached."""
+    for row in rows:
+        cells = {client: _cell(results, pinning, row, client) for client in CLIENTS}
+        missed = "; ".join(row.target.shortfalls(row.unit, cells))
+        if missed:
+            yield f"{row.title}: {missed}"
+
+
+def _held_back(
+    results: Results, pinning: str, rows: Sequence[Row], clients: Sequence[str]
+) -> Iterable[str]:
+    for row in rows:
+        held = {client: results.cell(pinning, row.key, client).note("held") for client in clients}
+        shown = ", ".join(f"{client} {number(times)}" for client, times in held.items() if times)
+        if shown:
+            yield f"{row.title}: {shown}"
 
 
 def _ratios(row: Row, ours: Iterable[float | None], other: float | None) -> str:
     if other is None:
         return NOTHING
-    shown = [NOTHING if mine is None else number(better(row, mine, other)) for mine in ours]
+    shown = [NOTHING if mine is None else number(better(row.unit, mine, other)) for mine in ours]
     return " / ".join(shown)
 
 
@@ -120,6 +139,10 @@ def _shown(row: Row, cell: Cell) -> str:
     p99 = cell.p99(row.unit)
     if p99 is not None and not row.unit.high_is_good:
         text += f" / {number(p99)}"
+    loaded = cell.note("p99_loaded")
+    if loaded is not None:
+        rate = cell.note("updates_per_second") or 0.0
+        text += f" (p99 {number(loaded * 1e6)} µs at {number(rate / 1e3)} k/s)"
     if cell.lost():
         text += f" ({number(100 * cell.lost())} % lost)"
     if cell.note("overtaken"):
@@ -146,6 +169,10 @@ def _header(results: Results) -> str:
     }
     facts += [f"{name} {version}" for name, version in versions.items() if name != "ours"]
     return "; ".join(facts)
+
+
+def _list(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
 
 
 def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peers.measurement import Measurement
-from benchmarks.peers.rows import Unit
+from benchmarks.peers.unit import Unit
 
 __all__ = ["Cell", "Results"]
 

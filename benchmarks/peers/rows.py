@@ -6,7 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["CLIENTS", "LABELS", "OURS", "ROWS", "Row", "Unit", "row_of"]
+from benchmarks.peers.target import ASYNCIO_PEERS, Target
+from benchmarks.peers.unit import (
+    BANDWIDTH,
+    BANDWIDTH_OF_A_MILLION,
+    KILOBYTES,
+    MEGABYTES,
+    MICROSECONDS,
+    MILLISECONDS,
+    PERCENT,
+    RATE,
+    TIMES,
+    Unit,
+)
+
+__all__ = ["CLIENTS", "LABELS", "OURS", "ROWS", "Row", "row_of"]
 
 CLIENTS = (
     "floor",
@@ -28,39 +42,25 @@ LABELS = {
 """Headings of the columns, where they are not the names."""
 
 
-@dataclass(frozen=True)
-class Unit:
-    """How a sample is shown.
-
-    Parameters
-    ----------
-    name : str
-    scale : float
-        What a sample is multiplied by.
-    high_is_good : bool
-    per_second_of : float or None
-        If given, samples are seconds for so many of something, and shown is how many in a second.
-    """
-
-    name: str
-    scale: float = 1.0
-    high_is_good: bool = False
-    per_second_of: float | None = None
-
-    def shown(self, sample: float) -> float:
-        """Return the number in the table."""
-        return (self.per_second_of / sample if self.per_second_of else sample) * self.scale
-
-
-MICROSECONDS = Unit("µs", 1e6)
-MILLISECONDS = Unit("ms", 1e3)
-RATE = Unit("k/s", 1e-3, high_is_good=True)
-BANDWIDTH = Unit("MB/s", 1e-6, high_is_good=True)
-BANDWIDTH_OF_A_MILLION = Unit("MB/s", 1e-6, high_is_good=True, per_second_of=8e6)
-KILOBYTES = Unit("KB", 1e-3)
-MEGABYTES = Unit("MB", 1e-6)
-PERCENT = Unit("% CPU", 1e2)
-TIMES = Unit("times")
+AHEAD = Target("ahead of all", times_best=1.0)
+ROUND_TRIP = Target(
+    "≤ 1.5 × floor, ahead of every asyncio client; with uvloop ahead of all; p99 ≤ 30 µs",
+    times_best=1.0,
+    rivals=ASYNCIO_PEERS,
+    uvloop_times_best=1.0,
+    of_floor=1 / 1.5,
+    p99=30.0,
+)
+BULK = Target("≥ 4 × faster than the best", times_best=4.0)
+INLINE = Target(
+    "nothing lost, ≥ 600 k/s, ≤ 1.5 µs CPU per update",
+    limit=600.0,
+    cpu=1.5e-6,
+    lossless=True,
+)
+THREADED = Target("nothing lost, ≤ 2.2 µs CPU per update", cpu=2.2e-6, lossless=True)
+LOSSLESS = Target("nothing lost, ahead of all", times_best=1.0, lossless=True)
+NO_TARGET = Target()
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,7 @@ class Row:
         How the client is opened.
     clients : tuple of str
         Who is measured.
-    target : str
-        What ours has to show.
+    target : Target
     both_pinnings : bool
         Whether it matters on which processors client and server run.
     same_as : str
@@ -105,7 +104,7 @@ class Row:
     too_slow: tuple[str, ...] = ()
     mode: str = "plain"
     clients: tuple[str, ...] = CLIENTS
-    target: str = "ahead of all"
+    target: Target = AHEAD
     both_pinnings: bool = True
     same_as: str = ""
     rounds: int | None = None
@@ -123,14 +122,13 @@ class Row:
 
 NOT_THE_FLOOR = CLIENTS[1:]
 SLOW = ("caproto",)
-READ_TARGET = "≤ 1.5 × floor, ahead of every asyncio client; with uvloop ahead of all; p99 ≤ 30 µs"
 
 
 def _blast(
     pvs: int,
     mode: str,
     title: str,
-    target: str,
+    target: Target,
     clients: tuple[str, ...] = CLIENTS,
     same_as: str = "",
     kind: str = "scalar",
@@ -161,7 +159,6 @@ def _blast(
     )
 
 
-INLINE_TARGET = "nothing lost, ≥ 600 k/s, ≤ 1.5 µs CPU per update"
 COROUTINES = ("ours", "ours-uvloop", "caproto", "aioca", "repics-asyncio")
 
 ROWS: tuple[Row, ...] = (
@@ -191,7 +188,7 @@ ROWS: tuple[Row, ...] = (
         "memory_connected",
         {"count": 10_000},
         clients=NOT_THE_FLOOR,
-        target="≤ 2.5 KB",
+        target=Target("≤ 2.5 KB", limit=2.5),
         both_pinnings=False,
         rounds=2,
         too_slow=SLOW,
@@ -204,7 +201,7 @@ ROWS: tuple[Row, ...] = (
         "memory_subscribed",
         {"count": 10_000},
         clients=NOT_THE_FLOOR,
-        target="≤ 4 KB",
+        target=Target("≤ 4 KB", limit=4.0),
         both_pinnings=False,
         rounds=2,
         too_slow=SLOW,
@@ -217,7 +214,7 @@ ROWS: tuple[Row, ...] = (
         "read",
         {"form": "plain", "count": 3_000},
         {"count": 1_000},
-        target=READ_TARGET,
+        target=ROUND_TRIP,
     ),
     Row(
         "read-time",
@@ -227,7 +224,7 @@ ROWS: tuple[Row, ...] = (
         "read",
         {"form": "time", "count": 3_000},
         {"count": 1_000},
-        target=READ_TARGET,
+        target=ROUND_TRIP,
     ),
     Row(
         "gather-100",
@@ -246,7 +243,7 @@ ROWS: tuple[Row, ...] = (
         "read_many",
         {"pvs": 100, "count": 300},
         {"count": 50},
-        target="≥ 4 × faster than the best",
+        target=BULK,
     ),
     Row(
         "many-10000",
@@ -256,7 +253,7 @@ ROWS: tuple[Row, ...] = (
         "read_many",
         {"pvs": 10_000, "count": 5},
         {"count": 2},
-        target="≥ 4 × faster than the best",
+        target=BULK,
         too_slow=SLOW,
     ),
     Row(
@@ -267,7 +264,7 @@ ROWS: tuple[Row, ...] = (
         "write",
         {"count": 3_000},
         {"count": 1_000},
-        target=READ_TARGET,
+        target=ROUND_TRIP,
     ),
     Row(
         "send-10000",
@@ -276,7 +273,7 @@ ROWS: tuple[Row, ...] = (
         "scalar",
         "send",
         {"count": 10_000},
-        target="≥ 1.5 × the best",
+        target=Target("≥ 1.5 × the best", times_best=1.5),
     ),
     Row(
         "array-10000",
@@ -296,7 +293,7 @@ ROWS: tuple[Row, ...] = (
         {"length": 10_000, "count": 500},
         {"count": 200},
         clients=("floor",),
-        target="",
+        target=NO_TARGET,
     ),
     Row(
         "array-million",
@@ -315,7 +312,7 @@ ROWS: tuple[Row, ...] = (
         "read_array",
         {"length": 1_000_000, "kind": "data", "count": 30},
         {"count": 10},
-        target="≥ 0.75 × floor",
+        target=Target("ahead of all, ≥ 0.75 × floor", times_best=1.0, of_floor=0.75),
     ),
     Row(
         "memcpy-million",
@@ -325,14 +322,14 @@ ROWS: tuple[Row, ...] = (
         "memcpy",
         {"length": 1_000_000, "count": 30},
         clients=("floor",),
-        target="",
+        target=NO_TARGET,
     ),
     *(
         _blast(
             pvs,
             "plain",
             f"monitor firehose, {pvs:,} PV{'s' * (pvs > 1)}, plain callback (ours inline)",
-            INLINE_TARGET,
+            INLINE,
         )
         for pvs in (1, 100, 1_000)
     ),
@@ -341,7 +338,7 @@ ROWS: tuple[Row, ...] = (
             pvs,
             "thread",
             f"the same, {pvs:,} PV{'s' * (pvs > 1)}, callback in a worker thread",
-            "nothing lost, ≤ 2.2 µs CPU per update",
+            THREADED,
             OURS,
             f"monitor-plain-{pvs}",
         )
@@ -351,18 +348,18 @@ ROWS: tuple[Row, ...] = (
         100,
         "coroutine",
         "the same, 100 PVs, coroutine callback",
-        "nothing lost, ahead of all",
+        LOSSLESS,
         COROUTINES,
     ),
     _blast(
         100,
         "iterate",
         "the same, 100 PVs, `async for`",
-        "nothing lost, ahead of all",
+        LOSSLESS,
         ("ours", "ours-uvloop", "caproto"),
         "monitor-coroutine-100",
     ),
-    _blast(1, "array", "monitor firehose, arrays of 10,000 doubles", "ahead of all", kind="array"),
+    _blast(1, "array", "monitor firehose, arrays of 10,000 doubles", LOSSLESS, kind="array"),
     Row(
         "memory-session",
         "memory of a mixed session",
@@ -370,7 +367,7 @@ ROWS: tuple[Row, ...] = (
         "session",
         "memory_session",
         clients=NOT_THE_FLOOR,
-        target="≤ 60 MB",
+        target=Target("≤ 60 MB", limit=60.0),
         both_pinnings=False,
         rounds=2,
     ),
@@ -383,7 +380,7 @@ ROWS: tuple[Row, ...] = (
         {"seconds": 20.0},
         {"seconds": 2.0},
         clients=NOT_THE_FLOOR,
-        target="< 0.1 % CPU",
+        target=Target("< 0.1 % CPU", limit=0.1),
         both_pinnings=False,
         rounds=2,
         too_slow=SLOW,
@@ -397,7 +394,7 @@ ROWS: tuple[Row, ...] = (
         {"pvs": 200, "updates": 1_200_000, "count": 2_000},
         {"updates": 200_000, "count": 300},
         clients=NOT_THE_FLOOR,
-        target="≤ 5",
+        target=Target("≤ 5", limit=5.0),
         rounds=3,
         too_slow=SLOW,
     ),

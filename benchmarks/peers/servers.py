@@ -62,11 +62,14 @@ class Servers:
             loopback_env(self.ioc.port, repeater_port),
             folder / "repeater.log",
         )
+        self._known_reports = 0
         self._all: list[Program] = [self._repeater, self.ioc, self.firehose]
 
     def client_env(self) -> dict[str, str]:
         """Return the complete environment of a client."""
-        return loopback_env([self.ioc.port, self.firehose.port], self.ioc.repeater_port)
+        env = loopback_env([self.ioc.port, self.firehose.port], self.ioc.repeater_port)
+        # PYTHONDONTWRITEBYTECODE, for one, would have our checkout compiled at every start.
+        return {name: value for name, value in env.items() if not name.startswith("PYTHON")}
 
     def pin(self, cpus: Set[int]) -> None:
         """Run on these processors from now on, every thread."""
@@ -75,12 +78,14 @@ class Servers:
                 with contextlib.suppress(ProcessLookupError):
                     os.sched_setaffinity(int(thread), cpus)
 
-    def blast_reports(self) -> list[dict[str, Any]]:
-        """Return what the firehose has reported so far, in order."""
-        lines = self.firehose.output.splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{")]
+    def new_blast_reports(self) -> list[dict[str, Any]]:
+        """Return what the firehose has reported since the last time, in order."""
+        lines = [line for line in self.firehose.output.splitlines() if line.startswith("{")]
+        new, self._known_reports = lines[self._known_reports :], len(lines)
+        return [json.loads(line) for line in new]
 
     def __enter__(self) -> Servers:
+        self.new_blast_reports()  # of an earlier run, if there are any
         try:
             for program in self._all:
                 program.start()

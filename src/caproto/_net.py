@@ -7,7 +7,6 @@ that the settings hold numbers only, when nothing is looked up).
 from __future__ import annotations
 
 import logging
-import random
 import socket
 from collections.abc import Iterable, Iterator
 
@@ -113,6 +112,8 @@ def random_ports(num: int, *, try_first: int | None = None) -> Iterator[int]:
     """Yield `num` random ports of the dynamic range, 49152 to 65535, after `try_first` if given."""
     if try_first is not None:
         yield try_first
+    import random  # only servers need it
+
     for _ in range(num):
         yield random.randint(49152, 65535)
 

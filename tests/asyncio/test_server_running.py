@@ -31,7 +31,7 @@ from caproto.server.data import ChannelDouble
 from tests.asyncio.raw_client import RawClient, pack, serving
 from tests.asyncio.waiting import until
 from tests.conftest import Loopback
-from tests.support import Program, free_port, loopback_env, python_command, search
+from tests.support import Program, free_port, loopback_env, python_command, run_libca, search
 
 
 def log_texts(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -340,6 +340,32 @@ def _value(message: Any) -> float:
     return float(struct.unpack_from(">d", message.payload)[0])
 
 
+async def test_a_client_that_asks_for_more_than_it_reads_is_answered_as_it_reads(
+    loopback: Loopback,
+) -> None:
+    async with serving({"big": ChannelDouble(value=[1.0] * 10000)}) as context:
+        client = await RawClient.connect(loopback.ca_port)
+        sid = await client.create("big")
+        (circuit,) = context.circuits
+        client.send(*(pack(15, 6, 0, sid, ioid) for ioid in range(2000)))  # 160 MB of answers
+        await until(lambda: circuit.circuit.held is not None)
+        assert circuit._transport.get_write_buffer_size() < 1 << 20
+        assert [(await client.next()).p2 for _ in range(2000)] == list(range(2000))
+        await client.close()
+
+
+async def test_a_client_that_waited_and_broke_the_protocol_is_dropped(
+    loopback: Loopback, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving({"big": ChannelDouble(value=[1.0] * 10000)}):
+        client = await RawClient.connect(loopback.ca_port)
+        sid = await client.create("big")
+        client.send(*(pack(15, 6, 0, sid, ioid) for ioid in range(1000)), pack(22))
+        assert await client.closed()
+        await client.close()
+    assert "command 22" in caplog.text
+
+
 async def test_a_client_that_does_not_read_cannot_keep_the_server_from_ending(
     loopback: Loopback,
 ) -> None:
@@ -575,6 +601,34 @@ def test_a_signal_ends_an_ioc_in_good_order(number: signal.Signals, tmp_path: Pa
         assert ioc.wait() == 0
         assert "the shutdown hook has run" in ioc.output
         assert not re.search("Traceback|Warning|Error", ioc.output)
+
+
+def test_an_ioc_runs_on_uvloop(tmp_path: Path) -> None:
+    pytest.importorskip("uvloop")
+    source = textwrap.dedent(
+        """
+        import asyncio, signal, uvloop
+        from caproto.asyncio.server import Context
+        from caproto.server.data import ChannelDouble
+
+        async def main():
+            context = Context({"x": ChannelDouble(value=[1.5] * 10000)})
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, context.stop)
+            await context.run()
+
+        uvloop.run(main())
+        """
+    )
+    get = "import json, epics; print(json.dumps(epics.caget('x', timeout=10).tolist()))"
+    port = free_port()
+    env = loopback_env(port, free_port())
+    with Program(python_command("-c", source), env, tmp_path / "out.txt") as ioc:
+        assert search("x", port) is not None
+        assert run_libca(get, env=env) == [1.5] * 10000
+        assert ioc.pid is not None
+        os.kill(ioc.pid, signal.SIGTERM)
+        assert ioc.wait() == 0
+        assert ioc.output == ""
 
 
 # --- what hooks get ---

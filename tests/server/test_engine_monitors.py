@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from caproto import AccessRights, ChannelType, RemoteProtocolError, SubscriptionType
-from caproto.server._engine.circuit import Limits
-from caproto.server._engine.source import Source
+from caproto.server._engine.circuit import Limits, ServerCircuit
+from caproto.server._engine.source import LARGE_BODY, Source
 from caproto.server.data import ChannelAlarm, ChannelChar, ChannelDouble, ChannelString
-from tests.server.fake_shell import Client, Sent, message
+from tests.server.fake_shell import Client, FakeShell, Sent, message
 
 NORMAL, GETFAIL, NORDACCESS = 1, 152, 368
 VALUE, LOG, ALARM, PROPERTY = 1, 2, 4, 8
@@ -411,8 +411,8 @@ def test_a_client_that_catches_up_with_events_off_still_has_to_turn_them_on() ->
     data = ChannelDouble(value=0.0)
     client = Client({"x": data})
     client.subscribe(client.create("x"))
-    client.circuit.pause()
     client.tell(EVENTS_OFF)
+    client.circuit.pause()
     put(data, 1.0)
     client.circuit.resume()
     assert client.turn() == []
@@ -431,3 +431,90 @@ def test_a_held_large_update_is_sent_from_where_it_is() -> None:
     client.circuit.resume()
     client.shell.turn()
     assert [len(each) for each in client.shell.writes] == [16, 20000]
+
+
+# --- clients that ask for more than they take ---
+
+
+class FullShell(FakeShell):
+    """A socket that takes one large payload, and then no more until the test says so."""
+
+    circuit: ServerCircuit
+
+    def write(self, data: Any) -> None:
+        super().write(data)
+        if len(data) >= LARGE_BODY:
+            self.circuit.pause()
+
+
+def full_client(pvdb: dict[str, Any]) -> Client:
+    client = Client(pvdb)
+    client.shell.__class__ = FullShell
+    client.shell.circuit = client.circuit  # type: ignore[attr-defined]
+    return client
+
+
+def test_requests_wait_while_their_answers_would_fill_the_memory() -> None:
+    client = full_client({"x": ChannelChar(value="a" * 20000)})
+    sid = client.create("x")
+    request = message(15, 4, 0, sid, 0)
+    sent = client.tell(*(message(15, 4, 0, sid, ioid) for ioid in range(5)), message(23))
+    assert [each.p2 for each in sent] == [0]
+    assert client.tell(request) == []
+    for ioid in range(1, 5):
+        client.circuit.resume()
+        assert [each.p2 for each in client.turn()] == [ioid]
+    client.circuit.resume()
+    assert [each.command for each in client.turn()] == [23, 15]
+    client.circuit.resume()
+    assert client.turn() == []
+    assert [each.command for each in client.tell(request)] == [15]
+
+
+def test_held_updates_are_released_as_the_client_takes_them() -> None:
+    pvdb = {name: ChannelChar(value=name * 20000) for name in "abc"}
+    client = full_client(pvdb)
+    for id_, name in enumerate(pvdb):
+        sid = client.create(name)
+        client.subscribe(sid, id_=id_, data_type=4)
+        client.circuit.resume()
+    client.circuit.pause()
+    for data in pvdb.values():
+        asyncio.run(data.write("new" * 10000))
+    for id_ in range(2):
+        client.circuit.resume()
+        assert [each.p2 for each in client.turn()] == [id_]
+    asyncio.run(pvdb["a"].write("newer" * 5000))
+    client.circuit.resume()
+    assert [each.p2 for each in client.turn()] == [2]
+    client.circuit.resume()
+    assert [(each.p2, each.payload[:5]) for each in client.turn()] == [(0, b"newer")]
+
+
+def test_a_request_that_waited_may_still_be_malformed() -> None:
+    client = Client({"x": ChannelDouble(value=0.0)})
+    client.circuit.pause()
+    assert client.tell(message(22), message(23)) == []
+    with pytest.raises(RemoteProtocolError, match="command 22"):
+        client.circuit.resume()
+
+
+def test_a_closed_circuit_neither_pauses_nor_resumes() -> None:
+    client = Client({"x": ChannelDouble(value=0.0)})
+    client.circuit.pause()
+    client.tell(message(23))
+    client.circuit.close()
+    client.circuit.resume()
+    client.circuit.pause()
+    client.circuit.resume()
+    assert client.tell(message(23)) == []
+
+
+def test_many_small_answers_leave_in_several_writes() -> None:
+    client = Client({"x": ChannelDouble(value=[0.0] * 100)})
+    sid = client.create("x")
+    client.circuit.feed(message(15, 6, 0, sid, 0) * 2000)
+    assert 2 < len(client.shell.writes) < 10
+    client.shell.writes.clear()
+    client.circuit.feed(message(23) * 2000)
+    assert 2 < len(client.shell.writes) < 10

@@ -38,7 +38,7 @@ async def blast(
     if not count:
         raise WrongValue(f"{driver.name} got no updates")
     rate = count / elapsed * (8 * ARRAY_LENGTH if kind == "array" else 1)
-    notes = {"stopped": stopped, "overtaken": overtaken}
+    notes = {"prefix": plan.prefix, "stopped": stopped, "overtaken": overtaken}
     return Measurement([rate], cpu / count, last[0], lost, notes)
 
 

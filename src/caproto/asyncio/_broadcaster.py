@@ -8,20 +8,20 @@ import socket
 import threading
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._addresses import is_ipv4
 from .._env import ClientSettings
 from .._errors import CaprotoRuntimeError
 from .._net import search_destinations
 from .._protocol.messages import Message
-from .._repeater_process import spawn_repeater
 from .._sockets import search_socket
 from ..client.broadcast import BroadcastEngine
-from ..client.nameserver import NameServer
 from ..client.search import Address, OnFound, SearchEngine
-from ._nameserver import NameServerLink
 from ._tasks import start_task
+
+if TYPE_CHECKING:
+    from ._nameserver import NameServerLink
 
 __all__ = ["SharedBroadcaster"]
 
@@ -32,6 +32,13 @@ _MAX_DATAGRAM = 65535
 _RECEIVE_BUFFER = 1 << 20  # bytes; answers to thousands of names arrive within milliseconds
 _SPAWN_AFTER = 0.5  # seconds without an answer from a repeater
 _NEVER = float("inf")
+
+
+def spawn_repeater(port: int) -> bool:
+    """Start a repeater; what is needed for that is loaded only when there is none."""
+    from .._repeater_process import spawn_repeater as spawn
+
+    return spawn(port)
 
 
 class SharedBroadcaster:
@@ -79,19 +86,7 @@ class SharedBroadcaster:
             pass  # a smaller one works, with more retries
         self._loop.add_reader(self._sock, self._readable)
         self._registration = self._loop.call_soon(self._register_again)
-        self._name_servers = [
-            NameServerLink(
-                NameServer(
-                    (address.host, address.port),
-                    self.results,
-                    self.settings.conn_tmo,
-                    self.settings.responsiveness_timeout,
-                ),
-                self._loop,
-                self._poll_at_end_of_turn,
-            )
-            for address in self.settings.name_servers
-        ]
+        self._name_servers = self._make_name_servers()
         numbers = tuple(address for address in self.settings.addr_list if is_ipv4(address.host))
         # What needs no looking up is searched at once, however long the host names take.
         self._destinations: tuple[Address, ...] = search_destinations(
@@ -100,6 +95,19 @@ class SharedBroadcaster:
         self._looked_up = _NEVER
         if len(numbers) < len(self.settings.addr_list):
             self._look_up_soon()
+
+    def _make_name_servers(self) -> list[NameServerLink]:
+        if not self.settings.name_servers:
+            return []
+        from ..client.nameserver import NameServer
+        from ._nameserver import NameServerLink
+
+        patience, answer_time = self.settings.conn_tmo, self.settings.responsiveness_timeout
+        servers = [
+            NameServer((address.host, address.port), self.results, patience, answer_time)
+            for address in self.settings.name_servers
+        ]
+        return [NameServerLink(server, self._loop, self._poll_at_end_of_turn) for server in servers]
 
     def __repr__(self) -> str:
         return (

@@ -223,9 +223,13 @@ class WorkerPool:
     def _watch(
         self, threads: list[threading.Thread], finished: asyncio.Future[None], timeout: float
     ) -> None:
+        def tell() -> None:
+            if not finished.done():
+                finished.set_result(None)
+
         for thread in threads:
             thread.join(timeout)
-        self._call_loop(lambda: finished.done() or finished.set_result(None))
+        self._call_loop(tell)
 
 
 class Backlog:

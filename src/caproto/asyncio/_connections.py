@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from ._pv import PV
 
 __all__ = ["wait_for_all"]
+
+logger = logging.getLogger("caproto.ctx")
 
 
 class _Group:
@@ -45,7 +48,14 @@ class _Group:
         self._told_soon = False
         if self._on_progress is not None:
             connected = sum(error is None for error in self.errors.values())
-            self._on_progress(connected, self.total)
+            try:
+                self._on_progress(connected, self.total)
+            except Exception:
+                logger.exception("Reporting the progress to %r failed", self._on_progress)
+
+    def tell_no_more(self) -> None:
+        """Report nothing after the end."""
+        self._on_progress = None
 
 
 class _Ticket:
@@ -88,8 +98,9 @@ async def wait_for_all(
     try:
         if len(group.errors) < len(pvs):
             await group.finished
+        group.tell()
     finally:
+        group.tell_no_more()
         for wait in waits:
             wait.pv.remove_wait(wait)  # type: ignore[attr-defined]
-    group.tell()
     return {pv: group.errors[pv] for pv in pvs}

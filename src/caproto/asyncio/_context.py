@@ -12,7 +12,7 @@ import weakref
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._constants import MAX_PRIORITY
 from .._env import ClientSettings
@@ -28,18 +28,19 @@ from ..client.circuit import Circuit
 from ..client.engine import ClientEngine
 from ..client.pv import DataType, PVCore, PVState
 from ..client.search import Address
-from ..client.stats import ContextStats, snapshot
 from ._broadcaster import SharedBroadcaster
 from ._bulk import bulk_read, bulk_write
 from ._callbacks import WorkerPool
 from ._circuit import VirtualCircuitManager
 from ._connections import wait_for_all
 from ._defaults import CONTEXT_DEFAULT_TIMEOUT, GLOBAL_DEFAULT_TIMEOUT, Default, Timeout
-from ._html import fields_table, rows_table
 from ._pv import PV, run_reply_callback
-from ._resolver import Resolver, ResolvingSearcher
 from ._subscription import Subscription
 from ._tasks import start_task
+
+if TYPE_CHECKING:
+    from ..client.stats import ContextStats
+    from ._resolver import Resolver, ResolvingSearcher
 
 __all__ = ["Context"]
 
@@ -110,6 +111,8 @@ class Context:
         self._max_workers = max_workers
         self._resolver: ResolvingSearcher | None = None
         if resolver is not None:
+            from ._resolver import ResolvingSearcher
+
             self._resolver = ResolvingSearcher(resolver, self.broadcaster, self._loop)
         self._engine = ClientEngine(
             self, self._resolver or self.broadcaster, settings, self.host_name, self.client_name
@@ -197,7 +200,7 @@ class Context:
         """
         if self._engine.closed:
             raise ContextDisconnectedError(self._engine.why_closed)
-        if not isinstance(priority, int) or not 0 <= priority <= MAX_PRIORITY:
+        if priority not in range(MAX_PRIORITY + 1):
             raise CaprotoValueError(f"priority={priority!r} must be a whole number from 0 to 99")
         for name in names:
             if not isinstance(name, str):
@@ -331,9 +334,13 @@ class Context:
 
     def stats(self) -> ContextStats:
         """Return a snapshot of PVs, searches, circuits and subscriptions."""
+        from ..client.stats import snapshot
+
         return snapshot(self._engine, self.broadcaster.results, self._loop.time())
 
     def _repr_html_(self) -> str:
+        from ._html import fields_table, rows_table
+
         stats = self.stats()
         counts = ("pvs", "connected", "searching", "idle", "subscriptions", "reconnects")
         head = ("circuit", "priority", "channels", "bytes in", "bytes out", "silent for")

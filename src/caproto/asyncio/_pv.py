@@ -25,7 +25,6 @@ from ._callbacks import (
 )
 from ._circuit import VirtualCircuitManager
 from ._defaults import PV_DEFAULT_TIMEOUT, Default, Timeout
-from ._html import fields_table
 from ._slots import WriteSlots
 from ._subscription import Subscription
 from ._tasks import start_task
@@ -140,6 +139,8 @@ class PV(PVCore):
         return ComposableLogAdapter(_logger, {"pv": self.name, "role": "CLIENT"})
 
     def _repr_html_(self) -> str:
+        from ._html import fields_table
+
         channel = self.channel
         fields: list[tuple[str, object]] = [
             ("state", self.state.value),

@@ -88,7 +88,7 @@ class CircuitProtocol(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet a new client."""
-        transport = cast(asyncio.Transport, transport)  # uvloop's is none, but behaves like one
+        transport = cast("asyncio.Transport", transport)  # uvloop's is none, but behaves like one
         sock = transport.get_extra_info("socket")
         if sock is not None:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -104,27 +104,34 @@ class CircuitProtocol(asyncio.Protocol):
         """Take what a client sent; a client that breaks the protocol is dropped, alone."""
         try:
             self._circuit.feed(data)
-        except CaprotoError as error:
-            logger.warning("The client is disconnected: %s", error, extra=self._log_extra())
-            self._drop()
-        except Exception:
-            logger.exception("The client is disconnected after an error", extra=self._log_extra())
-            self._drop()
+        except Exception as error:
+            self._drop(error)
 
-    def _drop(self) -> None:
+    def _drop(self, error: Exception) -> None:
+        """Disconnect the client because of an error of its own, or of ours."""
         assert self._client is not None
+        extra = self._log_extra()
+        if isinstance(error, CaprotoError):
+            logger.warning("The client is disconnected: %s", error, extra=extra)
+        else:
+            logger.error("The client is disconnected", exc_info=error, extra=extra)
         self._client.close()
 
     def pause_writing(self) -> None:
-        """Hold updates back, and take no more requests either, until the client has caught up."""
+        """Hold updates and answers back, and take no more requests, until the client has caught up."""
         self._circuit.pause()
         self._transport.pause_reading()
 
     def resume_writing(self) -> None:
         """Go on."""
-        self._circuit.resume()
-        if not self._transport.is_closing():
-            self._transport.resume_reading()
+        if self._transport.is_closing():
+            return
+        self._transport.resume_reading()
+        try:
+            self._circuit.resume()
+        except Exception as error:
+            # Not now: asyncio's transport does not expect to be closed by its own callback.
+            self._context.loop.call_soon(self._drop, error)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget a client."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import reprlib
 import warnings
 import weakref
 from collections import deque
@@ -26,7 +27,6 @@ from ._callbacks import (
     weak_reference,
 )
 from ._defaults import PV_DEFAULT_TIMEOUT, Timeout
-from ._html import fields_table
 
 if TYPE_CHECKING:
     from ..client.pv import DataType
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["Subscription", "Updates"]
 
 _logger = logging.getLogger("caproto.ch")
+_shortened = reprlib.Repr()
+_shortened.maxother = _shortened.maxstring = 200
 Reference = Callable[[], "Callable[..., Any] | None"]
 
 
@@ -97,6 +99,8 @@ class Subscription(SubscriptionCore):
         return f"<Subscription to {self.pv.name!r}, id={self.subscriptionid}>"
 
     def _repr_html_(self) -> str:
+        from ._html import fields_table
+
         recent = self.most_recent_response
         fields: list[tuple[str, object]] = [
             ("id", self.subscriptionid),
@@ -104,7 +108,7 @@ class Subscription(SubscriptionCore):
             ("mask", repr(self.mask)),
             ("callbacks", len(self.callbacks)),
             ("dropped", self.dropped),
-            ("most recent", "" if recent is None else repr(recent.value)),
+            ("most recent", "" if recent is None else _shortened.repr(recent.value)),
         ]
         return fields_table(f"Subscription to {self.pv.name}", fields)
 
@@ -220,7 +224,7 @@ class Subscription(SubscriptionCore):
     def _discard(self, token: int) -> None:
         """Remove a callback, and the subscription with the last one."""
         for table in (self._plain, self._coroutines, self._iterators):
-            table.pop(token, None)  # type: ignore[attr-defined]
+            table.pop(token, None)
         self._build_sinks()
         if not self.sinks:
             if self.circuit is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple, NoReturn
 
@@ -18,7 +19,7 @@ from .channel import Channel
 from .monitors import Monitors
 from .reads import Reads
 from .served import CircuitShell, Served
-from .source import Reply, Subscription
+from .source import PENDING_LIMIT, Reply, Subscription
 from .writes import Writes
 
 __all__ = ["Limits", "ServerCircuit"]
@@ -95,6 +96,7 @@ class ServerCircuit:
         self._events_off = False
         self._paused = False
         self._last_sid = 0
+        self._deferred: deque[tuple[Head, Buffer]] = deque()
         self._debug = False
         self._handlers: list[Handler] = [self._on_unexpected] * COMMANDS
         self._plain_handlers = self._all_handlers()
@@ -140,9 +142,8 @@ class ServerCircuit:
         debug = logger.isEnabledFor(logging.DEBUG)
         if debug != self._debug:
             self._debug = debug
-            self._handlers[:] = (
-                map(self._logging, self._plain_handlers) if debug else self._plain_handlers
-            )
+            if not self._paused:
+                self._restore_handlers()
         self.flushing = True
         try:
             self._stream.feed(data)
@@ -157,15 +158,15 @@ class ServerCircuit:
         if not self.flushing:
             self.flushing = True
             self.shell.want_flush(self)
+        elif len(self.out) > PENDING_LIMIT:
+            self.flush_some()
 
     def send_large(self, head: bytes, body: Buffer) -> None:
         """Send a header and a large payload, without copying the payload."""
         if self.closed:
             return
-        flushing = self.flushing
         self.out.append(head)
-        self.flush()
-        self.flushing = flushing
+        self.flush_some()
         self.shell.write(body)
         if self._debug:
             logger.debug("%d bytes of payload", len(body), extra=self._log_extra("--->>>"))
@@ -196,24 +197,59 @@ class ServerCircuit:
             self._log_sent(data)
         self.shell.write(data)
 
+    def flush_some(self) -> None:
+        """Send what has gathered, because it is much; the flush that is on its way stays so."""
+        flushing = self.flushing
+        self.flush()
+        self.flushing = flushing
+
     def pause(self) -> None:
-        """Hold updates back: the client does not take what has been sent already."""
+        """Hold updates and answers back: the client does not take what has been sent already."""
+        if self.closed:
+            return
         self._paused = True
         if self.held is None:
             self.held = {}
+        # Also the rest of the chunk that is being walked: it may ask for gigabytes.
+        self._handlers[:] = [self._defer] * COMMANDS
 
     def resume(self) -> None:
-        """Send the newest update of each subscription that had any, and go on as usual."""
+        """Go on: the newest update of each subscription that had any, then the requests that wait.
+
+        Raises
+        ------
+        RemoteProtocolError
+            As `feed` does.
+        """
+        if self.closed:
+            return
         self._paused = False
+        self._restore_handlers()
         self._release()
+        while self._deferred and not self._paused:
+            head, payload = self._deferred.popleft()
+            self._handlers[head[0]](head, payload)
+
+    def _restore_handlers(self) -> None:
+        self._handlers[:] = (
+            map(self._logging, self._plain_handlers) if self._debug else self._plain_handlers
+        )
+
+    def _defer(self, head: Head, payload: Buffer) -> None:
+        """Keep a request until the client has caught up."""
+        self._deferred.append((head, payload))
 
     def _release(self) -> None:
         """Send what is held, unless something still holds it."""
         if self._paused or self._events_off or self.held is None:
             return
         held, self.held = self.held, None
-        for subscription, reply in held.items():
+        while held and self.held is None:  # which sending may change, by a pause
+            subscription = next(iter(held))
+            reply = held.pop(subscription)
             self.send_reply(reply.event_head, subscription.id_bytes, reply)
+        if held:
+            self.held = held
 
     def close(self, *, lost: bool = False) -> None:
         """Send what has gathered, unless the connection is lost already, and forget everything."""
@@ -224,6 +260,7 @@ class ServerCircuit:
         self.flush()
         self.closed = True
         self._stream.close()
+        self._deferred.clear()
         for channel in self.channels.values():
             channel.close()
         self.channels.clear()

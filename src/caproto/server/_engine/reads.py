@@ -16,7 +16,7 @@ from ..._protocol.messages.circuit import status_code
 from ..._protocol.messages.values import value_payload
 from ..._protocol.status import CAStatus
 from .channel import Channel
-from .source import Reply, failure_reply, make_reply, pack_id, reply_key
+from .source import PENDING_LIMIT, Reply, failure_reply, make_reply, pack_id, reply_key
 
 if TYPE_CHECKING:
     from .circuit import ServerCircuit
@@ -53,6 +53,8 @@ class Reads:
             reply = channel.source.replies.get(head[3] << 16 | head[2])
             if reply is not None and not reply.body:
                 self._out.append(reply.read_head + pack_id(head[5]) + reply.tail)
+                if len(self._out) > PENDING_LIMIT:
+                    self._circuit.flush_some()
                 return
         self._submit(channel, head, self._answer_notify)
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LARGE_BODY",
+    "PENDING_LIMIT",
     "Reply",
     "Source",
     "Subscription",
@@ -31,12 +32,14 @@ __all__ = [
 
 pack_id = Struct(">I").pack
 
-LARGE_BODY = 16384
+LARGE_BODY = 8192
 """Bodies from here on are not copied behind their headers but sent on their own."""
+
+PENDING_LIMIT = 512
+"""Messages that may gather before they are sent without waiting for more."""
 
 _NORMAL = int(CAStatus.ECA_NORMAL)
 _GETFAIL = int(CAStatus.ECA_GETFAIL)
-_PENDING_LIMIT = 1024
 _FAILURE_LIMIT = 1 << 20
 
 
@@ -189,8 +192,8 @@ class Source:
                     if not circuit.flushing:
                         circuit.flushing = True
                         circuit.shell.want_flush(circuit)
-                    elif len(out) > _PENDING_LIMIT:
-                        circuit.flush()
+                    elif len(out) > PENDING_LIMIT:
+                        circuit.flush_some()
 
     def add(self, subscription: Subscription) -> None:
         """Let a subscription get updates from now on."""

@@ -1,0 +1,1 @@
+"""A million channels on a thousand servers, in virtual time and without a network."""
