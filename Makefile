@@ -82,6 +82,14 @@ bench: venv ## compare our client with its peers (benchmarks/peers); needs the n
 bench-quick: venv ## the same in less than two minutes
 	$(BIN)/python -m benchmarks.peers --quick $(ARGS)
 
+.PHONY: soak
+soak: venv ## random faults for five minutes; ARGS='--seconds 60 --seed 7' for others
+	$(BIN)/python -m tests.chaos.soak $(ARGS)
+
+.PHONY: simulate
+simulate: venv ## a million channels on a thousand servers, in virtual time
+	$(BIN)/python -m benchmarks.simulation $(ARGS)
+
 .PHONY: clean
 clean: ## remove everything that these targets made
 	rm -rf $(VENV) .bench build dist htmlcov .coverage .coverage.* .benchmarks .hypothesis

@@ -179,6 +179,7 @@ ROWS: tuple[Row, ...] = (
         "connect",
         {"count": 10_000},
         too_slow=SLOW,
+        rounds=3,
     ),
     Row(
         "memory-pv",
@@ -255,6 +256,7 @@ ROWS: tuple[Row, ...] = (
         {"count": 2},
         target=BULK,
         too_slow=SLOW,
+        rounds=3,
     ),
     Row(
         "write",

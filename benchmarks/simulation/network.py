@@ -121,10 +121,10 @@ class Network:
             server = self.servers[number]
             if server.alive and not self._is_lost():
                 parts = [HEADER.pack(Command.VERSION, 0, 1, VERSION, sequence, 0)]
-                for cid in cids:
-                    parts.append(
-                        HEADER.pack(Command.SEARCH, 8, PORT, 0, 0xFFFFFFFF, cid) + _SEARCH_PAYLOAD
-                    )
+                parts += [
+                    HEADER.pack(Command.SEARCH, 8, PORT, 0, 0xFFFFFFFF, cid) + _SEARCH_PAYLOAD
+                    for cid in cids
+                ]
                 self._to_client(b"".join(parts), server, done + DELAY, len(cids))
 
     def _is_lost(self) -> bool:
@@ -135,9 +135,7 @@ class Network:
     def _to_client(self, datagram: bytes, server: Server, arrival: float, answers: int) -> None:
         if self._is_lost():
             return
-        done = self._take_in(
-            self._client_queue, CLIENT_BUFFER, arrival, answers * CLIENT_TIME
-        )
+        done = self._take_in(self._client_queue, CLIENT_BUFFER, arrival, answers * CLIENT_TIME)
         if done is not None:
             self.clock.call_at(done, lambda: self._deliver(datagram, server.address, done))
 

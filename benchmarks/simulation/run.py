@@ -6,7 +6,7 @@ import gc
 import os
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.support.fakes import FakeClock
 
@@ -87,17 +87,31 @@ class Simulation:
         self._names = [name_of(index % servers, index // servers) for index in range(channels)]
         self._random.shuffle(self._names)
 
-    def _phase(
-        self, name: str, started: float, before: tuple[int, ...], memory: float | None = None
-    ) -> Phase:
-        now = self._counts()
-        grown = [after - earlier for after, earlier in zip(now, before, strict=True)]
-        seconds = self.clock.now - started
-        return Phase(name, seconds, *grown, self.client.connected, memory)
+    def _phase(self, name: str, before: Phase) -> Phase:
+        """Return what has changed since `before`, which was made by `_now`."""
+        now = self._now()
+        return Phase(
+            name,
+            now.seconds - before.seconds,
+            now.datagrams - before.datagrams,
+            now.requests - before.requests,
+            now.lost - before.lost,
+            now.overflows - before.overflows,
+            now.connected,
+        )
 
-    def _counts(self) -> tuple[int, ...]:
+    def _now(self) -> Phase:
+        """Return how things stand since the beginning."""
         search, network = self.client.search, self.network
-        return search.datagrams_sent, search.requests_sent, network.lost, network.overflows
+        return Phase(
+            "all so far",
+            self.clock.now,
+            search.datagrams_sent,
+            search.requests_sent,
+            network.lost,
+            network.overflows,
+            self.client.connected,
+        )
 
     def _until_connected(self, count: int) -> None:
         client = self.client
@@ -114,7 +128,7 @@ class Simulation:
 
     def _start(self) -> Phase:
         gc.collect()
-        memory, started, counts = _memory(), self.clock.now, self._counts()
+        memory, before = _memory(), self._now()
         gc.disable()  # as Context.get_pvs does while it makes many PVs
         try:
             for name in self._names:
@@ -123,31 +137,30 @@ class Simulation:
             gc.enable()
         self.network.start_beacons()
         self._until_connected(self.channels)
-        phase = self._phase("all connected", started, counts)
+        phase = self._phase("all connected", before)
         self.clock.run(20.0)  # searches are remembered for a while, to recognise second answers
         gc.collect()
-        grown = (_memory() - memory) / self.channels
-        return Phase(**{**vars(phase), "bytes_per_channel": grown})
+        return replace(phase, bytes_per_channel=(_memory() - memory) / self.channels)
 
     def _kill(self, victims: list[Server]) -> Phase:
         """Kill, half of them so that nobody is told, and wait until all their channels are given up."""
-        started, counts = self.clock.now, self._counts()
+        before = self._now()
         for index, server in enumerate(victims):
             self.network.kill(server, silently=index % 2 == 0)
         left = self.channels - sum(
             1 for name in self._names if not self.network.servers[int(name[1:5])].alive
         )
         self._until_connected(left)
-        return self._phase(f"{len(victims)} servers killed and noticed", started, counts)
+        return self._phase(f"{len(victims)} servers killed and noticed", before)
 
     def _wait(self, seconds: float) -> Phase:
-        started, counts = self.clock.now, self._counts()
+        before = self._now()
         self.clock.run(seconds)
-        return self._phase("searching what is not there", started, counts)
+        return self._phase("searching what is not there", before)
 
     def _revive(self, victims: list[Server]) -> Phase:
-        started, counts = self.clock.now, self._counts()
+        before = self._now()
         for server in victims:
             self.network.revive(server)
         self._until_connected(self.channels)
-        return self._phase("servers back, all connected", started, counts)
+        return self._phase("servers back, all connected", before)

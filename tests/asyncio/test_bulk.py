@@ -6,7 +6,12 @@ import asyncio
 
 import pytest
 
-from caproto import CaprotoTimeoutError, ContextDisconnectedError, ReadNotifyResponse, WriteNotifyResponse
+from caproto import (
+    CaprotoTimeoutError,
+    ContextDisconnectedError,
+    ReadNotifyResponse,
+    WriteNotifyResponse,
+)
 from caproto.asyncio.client import Context
 from tests.support import CIoc
 from tests.support.chaos_proxy import Action, ChaosProxy, Fault
@@ -18,7 +23,9 @@ async def test_a_name_that_does_not_exist_delays_no_other(c_ioc_env: CIoc) -> No
         missing, *found = await ctx.read_many(pvs)
         assert isinstance(missing, CaprotoTimeoutError)
         assert missing.stage == "search"
-        assert [response.value for response in found if isinstance(response, ReadNotifyResponse)] == [3.25, -123456]
+        assert [
+            response.value for response in found if isinstance(response, ReadNotifyResponse)
+        ] == [3.25, -123456]
 
 
 async def test_writes_to_names_of_which_one_does_not_exist(c_ioc_env: CIoc) -> None:

@@ -27,6 +27,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from caproto.asyncio.client import Context
+from tests.asyncio.waiting import until
 from tests.support import free_port, loopback_settings
 from tests.support.leaks import open_fds
 
@@ -121,7 +122,9 @@ class Soak:
             os.environ["EPICS_CA_ADDR_LIST"] = others
 
     def _on_unhandled(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
-        self.report.wrong.append(f"unhandled: {context.get('message')}: {context.get('exception')!r}")
+        self.report.wrong.append(
+            f"unhandled: {context.get('message')}: {context.get('exception')!r}"
+        )
 
     # --- the load -------------------------------------------------------------------------------
 
@@ -208,11 +211,9 @@ class Soak:
 
     async def _look_at_the_truth(self) -> None:
         """Wait until everything rests, and compare."""
-        loop = asyncio.get_running_loop()
-        limit = loop.time() + CALM_LIMIT
-        while self._busy and loop.time() < limit:
-            await asyncio.sleep(0.01)
-        if self._busy:
+        try:
+            await until(lambda: not self._busy, CALM_LIMIT)
+        except AssertionError:
             self.report.lost.append(f"{self._busy} operations never ended")
         for target in self._targets:
             await self._settle(target)
@@ -242,14 +243,13 @@ class Soak:
 
     async def _wait_for(self, watcher: Watcher) -> None:
         """Wait until a subscription has the newest value."""
-        loop = asyncio.get_running_loop()
-        limit = loop.time() + CALM_LIMIT
-        while watcher.last != watcher.target.floor:
-            if loop.time() > limit:
-                last, name = watcher.last, watcher.target.name
-                self.report.lost.append(f"update {watcher.target.floor} of {name}; the last was {last}")
-                return
-            await asyncio.sleep(0.01)
+        try:
+            await until(lambda: watcher.last == watcher.target.floor, CALM_LIMIT)
+        except AssertionError:
+            target = watcher.target
+            self.report.lost.append(
+                f"update {target.floor} of {target.name}; the last was {watcher.last}"
+            )
 
     async def _look_for_leaks(
         self,
@@ -263,12 +263,16 @@ class Soak:
         for thread in set(threading.enumerate()) - threads:
             thread.join(1.0)
         leaked = self.report.leaked
-        leaked += [f"file descriptor {fd} -> {to}" for fd, to in open_fds().items() if fds.get(fd) != to]
+        leaked += [
+            f"file descriptor {fd} -> {to}" for fd, to in open_fds().items() if fds.get(fd) != to
+        ]
         leaked += [f"thread {thread.name}" for thread in set(threading.enumerate()) - threads]
         leaked += [f"task {task}" for task in asyncio.all_tasks() - tasks]
         leaked += [f"{count} {kind}" for kind, count in (living() - objects).items()]
         first, last = self._memory[0], self._memory[-1]
-        self._say(f"memory with everything connected: at first {first >> 20} MiB, at last {last >> 20} MiB")
+        self._say(
+            f"memory with everything connected: at first {first >> 20} MiB, at last {last >> 20} MiB"
+        )
         if last - first > max(MEMORY_SLACK, first // 10):
             leaked.append(f"{(last - first) >> 20} MiB of memory")
 
@@ -286,7 +290,9 @@ def main() -> int:
     os.environ.update(loopback_settings([free_port()], free_port()) | SETTINGS)
 
     async def soak(folder: Path) -> Report:
-        return await Soak(arguments.seed, folder, lambda line: print(line, flush=True)).run(arguments.seconds)
+        return await Soak(arguments.seed, folder, lambda line: print(line, flush=True)).run(
+            arguments.seconds
+        )
 
     with tempfile.TemporaryDirectory() as folder:
         report = asyncio.run(soak(Path(folder)))

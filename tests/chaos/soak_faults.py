@@ -130,8 +130,7 @@ class Faults:
         for site in self._sites:
             site.thaw()
             site.proxy.heal()
-            await site.proxy.refuse()
-            await site.proxy.listen()
+            site.proxy.listen()
 
     def _way(self) -> Way:
         return self._rng.choice(list(Way))
@@ -183,12 +182,11 @@ class Faults:
             )
 
     async def _refuse(self, site: Site) -> None:
-        await site.proxy.refuse()
+        site.proxy.refuse()
         for link in list(site.proxy.links):
             link.close(reset=True)
         await asyncio.sleep(self._rng.uniform(0.1, 1.5))
-        await site.proxy.refuse()  # somebody else may have opened it meanwhile
-        await site.proxy.listen()
+        site.proxy.listen()
 
     async def _spoil_greeting(self, site: Site) -> None:
         rng = self._rng

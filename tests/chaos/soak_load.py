@@ -186,7 +186,9 @@ class Client:
         """Read the PV that both servers have."""
         assert self.place is not None
         timeout = self.rng.choice(TIMEOUTS)
-        response = await self.within("read of two servers", timeout, self.place.read(timeout=timeout))
+        response = await self.within(
+            "read of two servers", timeout, self.place.read(timeout=timeout)
+        )
         if response is not None and response.value not in ("A", "B"):
             self.report.wrong.append(f"place {response.value!r}")
 

@@ -118,7 +118,9 @@ class Target:
             return 0  # as it is when the server starts
         first = float(data[0])
         expected = WAVE_LENGTH if self.wave else 1
-        if len(data) != expected or any(float(each) != first for each in data[:: expected // 50 or 1]):
+        if len(data) != expected or any(
+            float(each) != first for each in data[:: expected // 50 or 1]
+        ):
             return None
         count = int(first) - self.number * SCALE
         return count if 0 <= count <= self.attempted else None

@@ -61,7 +61,9 @@ def left_behind(ctx: Context) -> dict[str, Any]:
         "parked": list(engine._parked),
         "requests": [each for circuit in engine.circuits.values() for each in circuit.pending],
         "subscriptions": [
-            sub for circuit in engine.circuits.values() for sub in circuit.tables.subscriptions.values()
+            sub
+            for circuit in engine.circuits.values()
+            for sub in circuit.tables.subscriptions.values()
         ],
         "waiting": [wait for pv in ctx.pvs.values() for wait in pv._waits or ()],
     }

@@ -56,7 +56,11 @@ async def test_any_fault_at_any_byte_of_the_greeting(
 
     async def at(position: int) -> None:
         async with free:
-            await at_one_byte(shared_ioc, impatient, Fault(action, position, way, amount=0.2 if action is Action.DELAY else 1))
+            await at_one_byte(
+                shared_ioc,
+                impatient,
+                Fault(action, position, way, amount=0.2 if action is Action.DELAY else 1),
+            )
 
     results = await asyncio.gather(*map(at, range(length)), return_exceptions=True)
     failed = {position: error for position, error in enumerate(results) if error is not None}

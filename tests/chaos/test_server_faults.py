@@ -157,9 +157,7 @@ async def test_failover_to_the_other_server_of_the_same_pv(
                 ioc.resume()
 
 
-async def _go_to_the_good_one(
-    other_ioc: CIoc, impatient: Impatience, bad: ChaosProxy
-) -> None:
+async def _go_to_the_good_one(other_ioc: CIoc, impatient: Impatience, bad: ChaosProxy) -> None:
     """Connect a PV for which `bad` always answers first, and one that only the good server has."""
     async with ChaosProxy(other_ioc.port) as good:
         good.weather = Weather(loss=1.0)  # it is not there yet
@@ -169,7 +167,9 @@ async def _go_to_the_good_one(
             with pytest.raises(CaprotoTimeoutError) as caught:
                 await pv.wait_for_connection(timeout=0.4)
             assert caught.value.stage in ("connect", "create", "search")
-            assert re.search(rf"127\.0\.0\.1:({bad.advertised_port}|{bad.port})\b", str(caught.value))
+            assert re.search(
+                rf"127\.0\.0\.1:({bad.advertised_port}|{bad.port})\b", str(caught.value)
+            )
             good.weather = Weather()
             assert (await other.read()).value == 0
             assert (await pv.read()).value == "there"
@@ -180,7 +180,7 @@ async def test_server_that_refuses_connections(
     shared_ioc: CIoc, other_ioc: CIoc, impatient: Impatience
 ) -> None:
     async with ChaosProxy(shared_ioc.port) as proxy:
-        await proxy.refuse()
+        proxy.refuse()
         await _go_to_the_good_one(other_ioc, impatient, proxy)
 
 
@@ -234,7 +234,7 @@ async def test_server_that_comes_to_its_senses(
 ) -> None:
     async with ChaosProxy(shared_ioc.port) as proxy:
         if ending == "refuses":
-            await proxy.refuse()
+            proxy.refuse()
         else:
             proxy.always = (Fault(Action.CUT, 20),)
         impatient.search_at(proxy.port)
@@ -245,5 +245,19 @@ async def test_server_that_comes_to_its_senses(
             await until(lambda: proxy.datagrams > asked + 2)
             proxy.heal()
             if ending == "refuses":
-                await proxy.listen()
+                proxy.listen()
             assert (await reading).value == 1.5
+
+
+async def test_error_tells_of_a_server_that_answers_searches_only(
+    shared_ioc: CIoc, impatient: Impatience, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("caproto.client.engine._FIRST_PENALTY", 30.0)
+    async with ChaosProxy(shared_ioc.port) as proxy:
+        proxy.refuse()
+        impatient.search_at(proxy.port)
+        async with Context(timeout=20) as ctx:
+            (pv,) = await ctx.get_pvs("CH:value")
+            await until(lambda: (search := ctx.broadcaster.results.get(pv.name)) and search.refused)
+            with pytest.raises(CaprotoTimeoutError, match=f"127.0.0.1:{proxy.tcp_port} did answer"):
+                await pv.wait_for_connection(timeout=0.01)

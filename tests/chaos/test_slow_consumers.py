@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from caproto import EventAddResponse
-from caproto.asyncio.client import PV, Context
 from caproto.asyncio._callbacks import BACKLOG_HIGH
+from caproto.asyncio.client import PV, Context
 from tests.asyncio.waiting import until
 from tests.support import CIoc
 
@@ -158,7 +158,7 @@ async def test_loop_body_that_wants_the_latest_only(
         await here.source.write(20_000)
         assert updates_alive() - before < 10
         assert not here.held_back
-        values = []
+        values: list[int] = []
         while not values or values[-1] != here.source.last:
             values.append((await anext(updates)).value)
         assert sub.dropped > 0

@@ -29,7 +29,9 @@ DAMAGES = [Action.TRUNCATE, Action.CORRUPT]
 
 
 @asynccontextmanager
-async def connected(ioc: CIoc, impatient: Impatience, name: str) -> AsyncIterator[tuple[ChaosProxy, PV]]:
+async def connected(
+    ioc: CIoc, impatient: Impatience, name: str
+) -> AsyncIterator[tuple[ChaosProxy, PV]]:
     """A proxy, and a PV that is connected through it."""
     async with ChaosProxy(ioc.port) as proxy:
         impatient.search_at(proxy.port)
@@ -136,7 +138,9 @@ async def test_confirmed_write_is_never_done_twice(
     async def at(index: int) -> None:
         async with connected(shared_ioc, impatient, "CH:counted") as (proxy, pv):
             proxy.inject(Fault(action, positions[index], way))
-            with pytest.raises(DisconnectedError, match="whether the value was written is not known") as caught:
+            with pytest.raises(
+                DisconnectedError, match="whether the value was written is not known"
+            ) as caught:
                 await pv.write(float(index))
             assert caught.value.pv_name == "CH:counted"
             unknown.append(caught.value)
@@ -186,9 +190,7 @@ async def test_subscription_ends_up_with_the_newest_value(
     await several_at_once(lambda index: at(2 * index), count)
 
 
-async def test_everything_is_found_in_bad_weather(
-    tmp_path: Path, impatient: Impatience
-) -> None:
+async def test_everything_is_found_in_bad_weather(tmp_path: Path, impatient: Impatience) -> None:
     database = tmp_path / "bulk.db"
     names = write_bulk_database(database, 500)
     with CIoc(database, folder=tmp_path, port=free_port()) as ioc:

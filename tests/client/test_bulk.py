@@ -52,7 +52,7 @@ def bulk_read(client: FakeClient, pvs: list[FakePV], timeout: float | None = 2.0
     deadline = float("inf") if timeout is None else client.clock.now + timeout
     call = BulkCall(len(pvs), FakeWaiter(), deadline, timeout)
     items = [
-        (pv, position, (pv.resolve_type(None), pv.resolve_count(None), b""))
+        (pv, position, (pv.open_channel.readable_type(None), pv.open_channel.readable_count(None), b""))
         for position, pv in enumerate(pvs)
     ]
     send_bulk(call, int(Command.READ_NOTIFY), items)
@@ -62,7 +62,7 @@ def bulk_read(client: FakeClient, pvs: list[FakePV], timeout: float | None = 2.0
 def bulk_write(client: FakeClient, pvs: list[FakePV], values: list[Any]) -> BulkCall:
     call = BulkCall(len(pvs), FakeWaiter(), client.clock.now + 2.0, 2.0)
     items = [
-        (pv, position, pv.encode(value, None, None))
+        (pv, position, pv.open_channel.write_body(value, None, None))
         for position, (pv, value) in enumerate(zip(pvs, values, strict=True))
     ]
     send_bulk(call, int(Command.WRITE_NOTIFY), items)

@@ -305,7 +305,7 @@ def test_putters_change_values_and_may_take_their_time(ioc: OurIoc) -> None:
     ]
 
 
-MONITORED = {
+MONITORED: dict[str, list[Any]] = {
     "string": ["hello", "a", "hello"],
     "int": [-12345, 5, -12345],
     "float": [2.5, 1.5, 2.5],

@@ -153,11 +153,15 @@ async def test_caproto_452_cancelled_name_is_resolved_again_when_asked_for(
     unsearchable: Loopback,
 ) -> None:
     asked: list[str] = []
+    given_up: list[str] = []
 
     async def resolve(name: str) -> tuple[str, int]:
         asked.append(name)
         if len(asked) == 1:
-            await asyncio.Event().wait()  # for ever
+            try:
+                await asyncio.Event().wait()  # for ever
+            finally:
+                given_up.append(name)
         return ("127.0.0.1", unsearchable.ca_port)
 
     async with (
@@ -168,6 +172,7 @@ async def test_caproto_452_cancelled_name_is_resolved_again_when_asked_for(
         await until(lambda: asked)
         ctx.broadcaster.cancel("pv")
         assert "(cancelled)" in repr(pv)
+        await until(lambda: given_up)
         await ctx.get_pvs("pv")
         await pv.wait_for_connection()
     assert asked == ["pv", "pv"]

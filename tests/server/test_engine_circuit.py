@@ -292,3 +292,15 @@ def test_messages_are_logged_in_both_directions_when_asked_for(
     caplog.clear()
     client.create("x")
     assert caplog.text == ""
+
+
+def test_logging_may_be_turned_on_for_a_client_that_does_not_keep_up(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    client = Client({})
+    client.circuit.pause()
+    caplog.set_level(logging.DEBUG, "caproto.circ")
+    assert client.tell(message(23)) == []
+    client.circuit.resume()
+    assert client.turn() != []
+    assert "EchoRequest" in caplog.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import logging
 from typing import Any, ClassVar
 
 import pytest
@@ -199,6 +200,15 @@ def test_a_data_object_knows_where_it_belongs() -> None:
     assert repr(group.x) == "<PvpropertyInteger 'p:x' value=1>"
     assert Group.x.record_type == "ai"
     assert Group.x.__doc__ == "what x is"
+
+
+def test_a_pv_may_have_a_logger_of_its_own() -> None:
+    logger = logging.getLogger("special")
+
+    class Group(PVGroup):
+        x = pvproperty(value=1, logger=logger)
+
+    assert Group("").x.log is logger
 
 
 def test_a_pv_cannot_be_assigned_to() -> None:

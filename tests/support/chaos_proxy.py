@@ -11,14 +11,18 @@ import random
 import socket
 import struct
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
 from types import TracebackType
+from typing import Any
 
 from .raw_ca import CA_PROTO_SEARCH, HEADER
 
-_HELD_LIMIT = 1 << 20  # bytes that wait in the proxy before it stops to read, as a router's or a socket's buffer
+_HELD_LIMIT = (
+    1 << 20
+)  # bytes that wait in the proxy before it stops to read, as a router's or a socket's buffer
+_MOST_ROUTES = 100  # clients that search
 _EXTENDED = struct.Struct(">16xII")  # size and count
 _ABORT_BY_RST = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 seconds
 
@@ -258,11 +262,11 @@ class _Side(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self.writable = True
         self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        link.proxy._sockets.add(self._gone)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
+        self._link.proxy._sockets.add(self._gone)
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._link.closed:
             transport.close()
@@ -279,17 +283,12 @@ class _Side(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self.transport = None
-        self.gone()
+        self._gone.set_result(None)
+        self._link.proxy._sockets.discard(self._gone)
         if self is self._link.client:
             self._link.close()
         else:
             self._incoming.end()
-
-    def gone(self) -> None:
-        """Note that the socket is closed, or that there will never be one."""
-        if not self._gone.done():
-            self._gone.set_result(None)
-        self._link.proxy._sockets.discard(self._gone)
 
     def read(self, on: bool) -> None:
         """Read, or let the peer wait."""
@@ -355,7 +354,7 @@ class ChaosProxy:
         self.happened: list[Fault] = []
         self.weather = Weather()
         self.datagrams = 0
-        self._tcp: asyncio.Server | None = None
+        self._listener: socket.socket | None = None
         self._udp: asyncio.DatagramTransport | None = None
         self._routes: dict[tuple[str, int], asyncio.DatagramTransport] = {}
         self._sockets: set[asyncio.Future[None]] = set()
@@ -369,7 +368,7 @@ class ChaosProxy:
             lambda: _FromClients(self), ("127.0.0.1", 0)
         )
         self.port = self._udp.get_extra_info("sockname")[1]
-        await self.listen()
+        self.listen()
         self.advertised_port = self.tcp_port
         return self
 
@@ -384,7 +383,9 @@ class ChaosProxy:
         self._udp.close()
         for route in self._routes.values():
             route.close()
-        await self.refuse()
+        self.refuse()
+        if self._connecting:
+            await asyncio.wait(self._connecting, timeout=1.0)  # a server may accept nothing
         for task in list(self._connecting):
             task.cancel()
         await asyncio.gather(*self._connecting, return_exceptions=True)
@@ -395,37 +396,45 @@ class ChaosProxy:
 
     # --- TCP ------------------------------------------------------------------------------------
 
-    async def listen(self) -> None:
+    def listen(self) -> None:
         """Accept connections, at first or again."""
-        loop = asyncio.get_running_loop()
-        self._tcp = await loop.create_server(self._accept, "127.0.0.1", self.tcp_port)
-        self.tcp_port = self._tcp.sockets[0].getsockname()[1]
+        if self._listener is None:
+            self._listener = socket.create_server(("127.0.0.1", self.tcp_port))
+            self._listener.setblocking(False)
+            self.tcp_port = self._listener.getsockname()[1]
+            asyncio.get_running_loop().add_reader(self._listener, self._accept)
 
-    async def refuse(self) -> None:
+    def refuse(self) -> None:
         """Refuse new connections; searches are still answered."""
-        if self._tcp is not None:
-            self._tcp.close()  # wait_closed would wait for the connections that stand, too
-            self._tcp = None
+        if self._listener is not None:
+            asyncio.get_running_loop().remove_reader(self._listener)
+            self._listener.close()
+            self._listener = None
 
-    def _accept(self) -> _Side:
+    def _accept(self) -> None:
+        assert self._listener is not None
+        try:
+            sock, _ = self._listener.accept()
+        except OSError:
+            return  # whoever it was has gone again
         faults = self.plan.popleft() if self.plan else self.always
         link = Link(self, faults)
         self.links.append(link)
         self.connections += 1
-        task = asyncio.get_running_loop().create_task(self._connect(link))
+        self._own(self._connect(link, sock))
+
+    def _own(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
-        return link.client
 
-    async def _connect(self, link: Link) -> None:
+    async def _connect(self, link: Link, sock: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         try:
+            await loop.connect_accepted_socket(lambda: link.client, sock)
             await loop.create_connection(lambda: link.server, "127.0.0.1", self.server_port)
         except OSError:
             link.close(reset=True)
-        finally:
-            if link.server.transport is None:
-                link.server.gone()
 
     def inject(self, fault: Fault) -> None:
         """Let something happen to every connection that stands; see `Link.inject`."""
@@ -454,9 +463,7 @@ class ChaosProxy:
         self.datagrams += 1
         route = self._routes.get(client)
         if route is None:
-            task = asyncio.get_running_loop().create_task(self._first_from(client, data))
-            self._connecting.add(task)
-            task.add_done_callback(self._connecting.discard)
+            self._own(self._first_from(client, data))
         else:
             self._deliver(route, data, ("127.0.0.1", self.server_port))
 
@@ -464,6 +471,10 @@ class ChaosProxy:
         route = await self._route(client)
         if self._open and client not in self._routes:
             self._routes[client] = route
+            if (
+                len(self._routes) > _MOST_ROUTES
+            ):  # clients come and go, and nobody says when they go
+                self._routes.pop(next(iter(self._routes))).close()
         else:
             route.close()
         if self._open:

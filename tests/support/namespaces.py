@@ -32,7 +32,9 @@ class NamespaceError(RuntimeError):
 def _run(*command: str) -> None:
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode != 0:
-        raise NamespaceError(f"{' '.join(command)}: {result.stderr.strip() or result.stdout.strip()}")
+        raise NamespaceError(
+            f"{' '.join(command)}: {result.stderr.strip() or result.stdout.strip()}"
+        )
 
 
 def _set_namespace(fd: int) -> None:

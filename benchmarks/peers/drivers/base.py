@@ -44,6 +44,10 @@ class Driver(ABC):
     distribution: ClassVar[str]
     """What its version is found by."""
 
+    def __init__(self) -> None:
+        self.known: dict[str, Any] = {}
+        """What is connected already, by name."""
+
     def run(self, main: Coroutine[Any, Any, T]) -> T:
         """Run the whole program."""
         return asyncio.run(main)
@@ -54,6 +58,9 @@ class Driver(ABC):
 
     async def open(self, mode: str = "plain") -> None:  # noqa: B027 - most need nothing
         """Get ready; `mode` as for `subscribe`."""
+
+    async def close(self) -> None:  # noqa: B027 - not measured: the process ends anyway
+        """End all connections."""
 
     def prepare(self, names: Sequence[str]) -> None:  # noqa: B027 - most need nothing
         """Get ready to connect to these, before the clock starts; only the floor has something to do."""

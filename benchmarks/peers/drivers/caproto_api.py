@@ -22,11 +22,19 @@ class CaprotoApiDriver(Driver):
     distribution = "caproto"
 
     def __init__(self) -> None:
+        super().__init__()
         self.context: Context
         self._kept: list[Any] = []  # callbacks are held weakly
 
     async def open(self, mode: str = "plain") -> None:
         self.context = Context(timeout=TIMEOUT)
+
+    async def close(self) -> None:
+        await self.context.disconnect()
+        tasks = [kept for kept in self._kept if isinstance(kept, asyncio.Task)]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def connect(self, names: Sequence[str]) -> list[Any]:
         pvs = await self.context.get_pvs(*names)

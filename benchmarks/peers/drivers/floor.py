@@ -163,9 +163,14 @@ class FloorDriver(Driver):
     distribution = "caproto"
 
     def __init__(self) -> None:
+        super().__init__()
         self._circuits: dict[int, Circuit] = {}
         self._cid = 0
         self._prepared: dict[str, tuple[list[bytes], bytes]] = {}
+
+    async def close(self) -> None:
+        for circuit in self._circuits.values():
+            circuit.transport.close()
 
     # --- connecting -------------------------------------------------------------------------------------------------
 

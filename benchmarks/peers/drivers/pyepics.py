@@ -22,6 +22,7 @@ class PyepicsDriver(BlockingDriver):
     distribution = "pyepics"
 
     def __init__(self) -> None:
+        super().__init__()
         self._kept: list[Any] = []
 
     async def connect(self, names: Sequence[str]) -> list[Any]:

@@ -9,12 +9,10 @@ from benchmarks.peers.drivers import Driver
 
 __all__ = ["connected"]
 
-_known: dict[str, Any] = {}
-
 
 async def connected(driver: Driver, names: Sequence[str]) -> list[Any]:
     """Return the PVs, connecting to those that are not connected yet."""
-    new = [name for name in names if name not in _known]
+    new = [name for name in names if name not in driver.known]
     if new:
-        _known.update(zip(new, await driver.connect(new), strict=True))
-    return [_known[name] for name in names]
+        driver.known.update(zip(new, await driver.connect(new), strict=True))
+    return [driver.known[name] for name in names]

@@ -7,15 +7,22 @@ from typing import Any
 
 from .._constants import DEFAULT_PROTOCOL_VERSION
 from .._errors import CaprotoError, CaprotoKeyError, CaprotoTypeError
+from .arrays import Buffer
 from .base_channel import BaseChannel
 from .dbr import NATIVE_TYPES, DbrMetadata
 from .enums import ChannelType, Command, SubscriptionType
-from .header import SHORT_LIMIT
+from .header import SHORT_LIMIT, padded
 from .messages.base import wire
 from .messages.channel import ClearChannelRequest, CreateChanRequest
 from .messages.circuit import ClientNameRequest, HostNameRequest, VersionRequest
 from .messages.subscription import EventAddRequest, EventCancelRequest
-from .messages.values import ReadNotifyRequest, ReadRequest, WriteNotifyRequest, WriteRequest
+from .messages.values import (
+    ReadNotifyRequest,
+    ReadRequest,
+    WriteNotifyRequest,
+    WriteRequest,
+    value_payload,
+)
 
 __all__ = ["DEFAULT_MASK", "ClientChannel"]
 
@@ -118,8 +125,8 @@ class ClientChannel(BaseChannel):
             If the channel is not connected.
         """
         sid = self._require_connected()
-        kind = self._readable_type(data_type)
-        count = self._readable_count(data_count)
+        kind = self.readable_type(data_type)
+        count = self.readable_count(data_count)
         if ioid is None:
             ioid = self.circuit.new_ioid()
         # Type and count have been checked: the short way, which takes a third of the time of the constructor.
@@ -127,18 +134,34 @@ class ClientChannel(BaseChannel):
             return wire(ReadNotifyRequest, (Command.READ_NOTIFY, 0, kind, count, sid, ioid), b"")
         return wire(ReadRequest, (Command.READ, 0, kind, count, sid, ioid), b"")
 
-    def _readable_type(self, data_type: int | str | None) -> ChannelType:
+    def readable_type(self, data_type: int | str | None) -> ChannelType:
+        """Return the DBR type that `data_type` means for this channel.
+
+        Raises
+        ------
+        CaprotoTypeError, CaprotoValueError
+            If there is no such type, or it can be written only.
+        """
         kind = self._resolve_type(data_type)
         if kind in _PUT_ONLY:
             raise self._value_error(f"{kind.name} can be written only")
         return kind
 
-    def _readable_count(self, data_count: int | None) -> int:
-        """Return the count that asks for `data_count` elements."""
+    def readable_count(self, data_count: int | None, notify: bool = True) -> int:
+        """Return the count that asks for `data_count` elements, by default for as many as there are.
+
+        The deprecated READ, without `notify`, has no count that means that.
+
+        Raises
+        ------
+        CaprotoTypeError, CaprotoValueError
+            If the channel does not hold that many.
+        """
         most = self.native_data_count
         assert most is not None
         if data_count is None or data_count == 0:
-            return 0 if self.circuit.protocol_version >= _ZERO_COUNT else most
+            dynamic = notify and self.circuit.protocol_version >= _ZERO_COUNT
+            return 0 if dynamic else most
         if not isinstance(data_count, int):
             raise CaprotoTypeError(
                 f"{self.name}: data_count must be an int, not {data_count!r}", pv_name=self.name
@@ -182,36 +205,51 @@ class ClientChannel(BaseChannel):
             If the channel is not connected.
         """
         sid = self._require_connected()
+        kind, count, payload = self.write_body(data, data_type, data_count, metadata)
+        if ioid is None:
+            # As libca does: an ErrorResponse about a WRITE quotes this number, and the request has no other id.
+            ioid = self.circuit.new_ioid() if notify else self.cid
+        if notify:
+            head = (Command.WRITE_NOTIFY, len(payload), kind, count, sid, ioid)
+            return wire(WriteNotifyRequest, head, payload)
+        return wire(WriteRequest, (Command.WRITE, len(payload), kind, count, sid, ioid), payload)
+
+    def write_body(
+        self,
+        data: Any,
+        data_type: int | str | None = None,
+        data_count: int | None = None,
+        metadata: DbrMetadata | dict[str, Any] | bytes | None = None,
+    ) -> tuple[ChannelType, int, Buffer]:
+        """Return type, count and padded payload of a request to write.
+
+        Parameters and errors are those of `write`.
+        """
         kind = self._resolve_type(data_type)
         if data_type is None and kind is _ENUM and _is_text(data):
             kind = _STRING
         if kind in _GET_ONLY:
+            # A C server closes the circuit, and with it all other PVs, when it cannot convert what is written.
             raise self._value_error(f"{kind.name} can be read only")
         data = self._encode_text(data, kind)
-        command: WriteNotifyRequest | WriteRequest
         try:
-            if notify:
-                command = WriteNotifyRequest(data, kind, data_count, sid, 0, metadata=metadata)
-            else:
-                command = WriteRequest(data, kind, data_count, sid, 0, metadata=metadata)
+            payload, count = value_payload(data, kind, data_count, metadata, request=True)
         except CaprotoError as error:
             raise type(error)(f"{self.name}: {error}", pv_name=self.name) from error
-        self._check_writable(command)
-        if ioid is None:
-            # As libca does: an ErrorResponse about a WRITE quotes this number, and the request has no other id.
-            ioid = self.circuit.new_ioid() if notify else self.cid
-        command._head = (*command._head[:5], ioid)
-        return command
+        self._check_writable(count, len(payload))
+        if len(payload) & 7:
+            payload = bytes(payload).ljust(padded(len(payload)), b"\0")
+        return kind, count, payload
 
-    def _check_writable(self, command: WriteNotifyRequest | WriteRequest) -> None:
-        count, most = command.data_count, self.native_data_count
+    def _check_writable(self, count: int, size: int) -> None:
+        most = self.native_data_count
         assert most is not None
         version = self.circuit.protocol_version
         if count > most:
             raise self._value_error(f"{count} elements are too many, it holds at most {most}")
         if count == 0 and version < _ZERO_COUNT:
             raise self._value_error(f"the server (version 4.{version}) cannot take empty arrays")
-        if command.payload_size >= SHORT_LIMIT and version < _LARGE_ARRAYS:
+        if max(count, size) >= SHORT_LIMIT and version < _LARGE_ARRAYS:
             raise self._value_error(f"the server (version 4.{version}) cannot take large arrays")
 
     def _encode_text(self, data: Any, kind: ChannelType) -> Any:
@@ -272,10 +310,10 @@ class ClientChannel(BaseChannel):
             If the channel is not connected.
         """
         sid = self._require_connected()
-        kind = self._readable_type(data_type)
+        kind = self.readable_type(data_type)
         if kind is ChannelType.CLASS_NAME:
             raise self._value_error("CLASS_NAME can be read, but not subscribed to")
-        count = self._readable_count(data_count)
+        count = self.readable_count(data_count)
         mask = DEFAULT_MASK if mask is None else mask
         if not 0 < mask <= 0xFFFF:
             raise self._value_error(f"mask={mask!r} asks for nothing that a server knows")

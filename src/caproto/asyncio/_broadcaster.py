@@ -31,6 +31,7 @@ search_logger = logging.getLogger("caproto.bcast.search")
 _MAX_DATAGRAM = 65535
 _RECEIVE_BUFFER = 1 << 20  # bytes; answers to thousands of names arrive within milliseconds
 _SPAWN_AFTER = 0.5  # seconds without an answer from a repeater
+_REGISTER_ANEW = 60.0  # seconds after which a registration is renewed
 _NEVER = float("inf")
 
 
@@ -163,6 +164,11 @@ class SharedBroadcaster:
                 return f"There is no address to search: {hosts} of EPICS_CA_ADDR_LIST could not be looked up yet."
             return "There is no address to search: set EPICS_CA_ADDR_LIST, or EPICS_CA_AUTO_ADDR_LIST=YES."
         often = f"{search.attempts} times" if search is not None else "no longer"
+        if search is not None and search.refused is not None:
+            return (
+                f"It was asked for {often} at {where}. {search.refused[0]}:{search.refused[1]} did answer, but is left "
+                "alone for a while, because a connection to it has just failed: see the log for the reason."
+            )
         return (
             f"It was asked for {often} at {where}. Check the name, that its IOC runs, and that EPICS_CA_ADDR_LIST "
             "and EPICS_CA_AUTO_ADDR_LIST lead to its network."
@@ -323,7 +329,13 @@ class SharedBroadcaster:
 
     def _register_again(self) -> None:
         """Ask a repeater to pass beacons on; start one if there is none."""
-        if self.engine.registered or self.closed:
+        if self.closed:
+            return
+        if self.engine.registered:
+            # A repeater may end, and one that is started later knows nothing of us.
+            self.engine.registered = False
+            self._attempts = 0
+            self._registration = self._loop.call_later(_REGISTER_ANEW, self._register_again)
             return
         self._attempts += 1
         # Tried again from time to time: of two that start at once, both may find the port taken and end.

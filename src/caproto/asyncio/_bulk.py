@@ -30,7 +30,8 @@ async def bulk_read(
     """Read; each wish is a PV with data type and count."""
 
     def body(pv: PV, wish: Any) -> tuple[int, int, bytes]:
-        return pv.resolve_type(wish[0]), pv.resolve_count(wish[1]), b""
+        channel = pv.open_channel
+        return channel.readable_type(wish[0]), channel.readable_count(wish[1]), b""
 
     return await _bulk(context, Command.READ_NOTIFY, wishes, body, timeout)
 
@@ -41,7 +42,7 @@ async def bulk_write(
     """Write; each PV with its value."""
 
     def body(pv: PV, value: Any) -> Any:
-        return pv.encode(value, None, None)
+        return pv.open_channel.write_body(value)
 
     items = list(values.items())
     deadline = float("inf") if timeout is None else context._loop.time() + timeout

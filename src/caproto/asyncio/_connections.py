@@ -53,10 +53,6 @@ class _Group:
             except Exception:
                 logger.exception("Reporting the progress to %r failed", self._on_progress)
 
-    def tell_no_more(self) -> None:
-        """Report nothing after the end."""
-        self._on_progress = None
-
 
 class _Ticket:
     """Waits for one PV (caproto.client.host.Waiter)."""
@@ -98,9 +94,8 @@ async def wait_for_all(
     try:
         if len(group.errors) < len(pvs):
             await group.finished
-        group.tell()
     finally:
-        group.tell_no_more()
         for wait in waits:
             wait.pv.remove_wait(wait)  # type: ignore[attr-defined]
+    group.tell()
     return {pv: group.errors[pv] for pv in pvs}

@@ -428,8 +428,8 @@ class PV(PVCore):
         request = Request(
             _READ_NOTIFY if notify else _READ,
             self,
-            self.resolve_type(data_type),
-            self.resolve_count(data_count, notify),
+            self.open_channel.readable_type(data_type),
+            self.open_channel.readable_count(data_count, notify),
             b"",
             waiter,
             callback,
@@ -541,7 +541,7 @@ class PV(PVCore):
         deadline = _NEVER if timeout is None else loop.time() + timeout
         if self.state is not _CONNECTED:
             await self._connect(timeout, deadline)
-        wire_type, count, payload = self.encode(data, data_type, data_count)
+        wire_type, count, payload = self.open_channel.write_body(data, data_type, data_count)
         if not notify:
             self._write_unconfirmed(wire_type, count, payload)
             await self._let_drain()

@@ -74,7 +74,6 @@ class Circuit:
     __slots__ = (
         "_creation_check",
         "_debug",
-        "_found_version",
         "_ioids_used_up",
         "_joining",
         "_next_ioid",
@@ -100,7 +99,6 @@ class Circuit:
         "state",
         "stream",
         "tables",
-        "takes_zero_count",
         "version",
     )
 
@@ -111,11 +109,9 @@ class Circuit:
         self.address = address
         self.priority = priority
         self.version = version
-        # Whether a count of 0 asks for as many elements as there are; servers before 4.13 answer with ECA_BADCOUNT.
-        self.takes_zero_count = version >= 13
-        self._found_version = version
         self.state = CircuitState.CONNECTING
         self.protocol = VirtualCircuit(our_role=CLIENT, address=address, priority=priority)
+        self.protocol.protocol_version = min(version, DEFAULT_PROTOCOL_VERSION)
         self.tables = Tables()
         self.stream = MessageStream(Inbox(self).handlers(), engine.max_payload)
         self.health = Liveness(now, engine.conn_tmo, engine.answer_time)
@@ -167,12 +163,12 @@ class Circuit:
     def told_version(self, version: int) -> None:
         """Take the minor version that the server says on the circuit.
 
-        It counts more than what came with the answer to the search, except that both must know what a count of 0
-        means: behind a gateway the two may differ.
+        What goes out keeps to the lower one of this and what came with the answer to the search: behind a gateway the
+        two may differ, and both must know what a count of 0 means.
         """
+        found = self.protocol.protocol_version or version
         self.version = version
-        self.takes_zero_count = version >= 13 and not 0 < self._found_version < 13
-        self.protocol.protocol_version = min(version, DEFAULT_PROTOCOL_VERSION)
+        self.protocol.protocol_version = min(version, found, DEFAULT_PROTOCOL_VERSION)
 
     def abandon(self) -> None:
         """Become unusable without touching the socket: it belongs to the parent process."""

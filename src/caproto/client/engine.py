@@ -187,7 +187,7 @@ class ClientEngine:
     def _issue_again(self, request: Request, circuit: Circuit) -> None:
         """Send a request that waited for this circuit; its PV may be shorter, or its server older, than before."""
         try:
-            count = request.pv.resolve_count(
+            count = request.pv.open_channel.readable_count(
                 request.data_count, notify=request.command != Command.READ
             )
         except CaprotoError as error:

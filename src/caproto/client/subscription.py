@@ -104,8 +104,8 @@ class SubscriptionCore:
         CaprotoValueError, CaprotoTypeError
             If the channel cannot deliver the type or count that was asked for.
         """
-        self.wire_type = data_type = self.pv.resolve_type(self.data_type)
-        count = self.pv.resolve_count(self.data_count)
+        self.wire_type = data_type = self.pv.open_channel.readable_type(self.data_type)
+        count = self.pv.open_channel.readable_count(self.data_count)
         return EventAddRequest(
             data_type, count, sid, subscriptionid, self.low, self.high, self.to, self.mask
         )

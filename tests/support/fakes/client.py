@@ -219,8 +219,8 @@ class FakeClient:
         request = Request(
             int(command),
             pv,
-            pv.resolve_type(data_type),
-            pv.resolve_count(data_count, notify),
+            pv.open_channel.readable_type(data_type),
+            pv.open_channel.readable_count(data_count, notify),
             b"",
             waiter,
             callback,
@@ -242,7 +242,7 @@ class FakeClient:
         """Write to a connected PV and ask for confirmation."""
         if waiter is None:
             waiter = FakeWaiter()
-        wire_type, count, payload = pv.encode(data, None, None)
+        wire_type, count, payload = pv.open_channel.write_body(data, None, None)
         request = Request(
             int(Command.WRITE_NOTIFY),
             pv,

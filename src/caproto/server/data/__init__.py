@@ -2,7 +2,8 @@
 
 ============== =====================================================================================
 `alarm`        `ChannelAlarm`
-`channel`      `ChannelData`, the base of the others
+`state`        what every PV holds
+`channel`      `ChannelData`, the base of the others: how a PV is read and written
 `numeric`      numbers: `ChannelDouble`, `ChannelFloat`, `ChannelInteger`, `ChannelShort`
 `enumeration`  `ChannelEnum`
 `text`         `ChannelString`, `ChannelChar`, `ChannelByte`

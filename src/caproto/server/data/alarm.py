@@ -9,7 +9,7 @@ from ..._protocol.dbr import DBR_TYPES
 from ..._protocol.enums import AlarmSeverity, AlarmStatus, ChannelType, SubscriptionType
 
 if TYPE_CHECKING:
-    from .channel import ChannelData
+    from .state import ChannelState
 
 __all__ = ["NO_ALARM", "ChannelAlarm"]
 
@@ -46,7 +46,7 @@ class ChannelAlarm:
         alarm_string: str = "",
         string_encoding: str = "latin-1",
     ) -> None:
-        self._channels: dict[weakref.ref[ChannelData], None] = {}
+        self._channels: dict[weakref.ref[ChannelState], None] = {}
         self.string_encoding = string_encoding
         self._status = _STATUS[status]
         self._severity = _SEVERITY[severity]
@@ -55,7 +55,7 @@ class ChannelAlarm:
         self._alarm_string = alarm_string
 
     @property
-    def channels(self) -> list[ChannelData]:
+    def channels(self) -> list[ChannelState]:
         """The PVs that have this alarm."""
         return [channel for channel in (ref() for ref in self._channels) if channel is not None]
 
@@ -87,11 +87,11 @@ class ChannelAlarm:
     def __repr__(self) -> str:
         return f"<ChannelAlarm(status={int(self._status)}, severity={int(self._severity)})>"
 
-    def connect(self, channel_data: ChannelData) -> None:
+    def connect(self, channel_data: ChannelState) -> None:
         """Let a PV have this alarm."""
         self._channels[weakref.ref(channel_data, self._channels.pop)] = None
 
-    def disconnect(self, channel_data: ChannelData) -> None:
+    def disconnect(self, channel_data: ChannelState) -> None:
         """Let a PV have this alarm no longer."""
         self._channels.pop(weakref.ref(channel_data), None)
 
@@ -190,13 +190,13 @@ class ChannelAlarm:
         if self.change(must_acknowledge_transient=transient, severity_to_acknowledge=acks):
             self.publish_now(SubscriptionType.DBE_ALARM)
 
-    async def publish(self, flags: int, *, except_for: ChannelData | None = None) -> None:
+    async def publish(self, flags: int, *, except_for: ChannelState | None = None) -> None:
         """Tell the clients of all PVs that share this alarm, except those of one PV."""
         for channel in self.channels:
             if channel is not except_for:
                 await channel.publish(flags)
 
-    def publish_now(self, flags: int, *, except_for: ChannelData | None = None) -> None:
+    def publish_now(self, flags: int, *, except_for: ChannelState | None = None) -> None:
         """Do the same without asking the PVs whether they override `ChannelData.publish`."""
         for channel in self.channels:
             if channel is not except_for:

@@ -1,41 +1,25 @@
-"""What all PVs have: a value, its time, its alarm, and who may use it."""
+"""How a PV is read and written, by clients and by the IOC."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from ..._constants import MAX_SUBSCRIPTION_BACKLOG
 from ..._errors import CaprotoConversionError, CaprotoValueError, Forbidden, SkipWrite
-from ..._protocol.arrays import Buffer, decode_data
+from ..._protocol.arrays import decode_data
 from ..._protocol.dbr import DBR_TYPES, METADATA_SIZES, NATIVE_TYPES, DbrMetadata
-from ..._protocol.enums import (
-    AccessRights,
-    AlarmSeverity,
-    AlarmStatus,
-    ChannelType,
-    SubscriptionType,
-)
+from ..._protocol.enums import AccessRights, ChannelType
 from ..._protocol.status import CAStatus
-from ..._protocol.timestamps import TimeStamp
-from .alarm import NO_ALARM, ChannelAlarm
 from .conversion import as_elements
-from .encoding import encode_value, epics_time, now
+from .encoding import epics_time, now
 from .overriding import ACCESS_METHODS, READ_METHODS, WRITE_METHODS, all_plain, plain
-
-if TYPE_CHECKING:
-    from .._engine.source import Source
+from .state import ALARM_FLAG, VALUE_FLAGS, ChannelState
 
 __all__ = ["ChannelData"]
-
-
-_VALUE_FLAGS = SubscriptionType.DBE_VALUE | SubscriptionType.DBE_LOG
-_ALARM_FLAG = int(SubscriptionType.DBE_ALARM)
-_PROPERTY_FLAG = int(SubscriptionType.DBE_PROPERTY)
 
 _SETTABLE = ("timestamp", "status", "severity")
 
 
-class ChannelData:
+class ChannelData(ChannelState):
     """The data of one PV, and the base class of those with a type.
 
     Parameters
@@ -61,14 +45,6 @@ class ChannelData:
         The plain type of the PV.
     """
 
-    data_type: ChannelType = ChannelType.LONG
-    source: Source | None = None
-    # What most PVs have in common is kept by the class; see `keep`.
-    string_encoding: str = "latin-1"
-    reported_record_type: str = "caproto"
-    max_subscription_backlog: int = MAX_SUBSCRIPTION_BACKLOG
-    _alarm: ChannelAlarm | None = None
-    _max_length: int = 1
     _reads_plainly: ClassVar[bool] = True
     _writes_plainly: ClassVar[bool] = True
     access_is_fixed: ClassVar[bool] = True
@@ -80,146 +56,12 @@ class ChannelData:
         cls._writes_plainly = all_plain(cls, WRITE_METHODS)
         cls.access_is_fixed = all_plain(cls, ACCESS_METHODS)
 
-    def __init__(
-        self,
-        *,
-        alarm: ChannelAlarm | None = None,
-        value: Any = None,
-        timestamp: Any = None,
-        max_length: int | None = None,
-        string_encoding: str = "latin-1",
-        reported_record_type: str = "caproto",
-        max_subscription_backlog: int = MAX_SUBSCRIPTION_BACKLOG,
-    ) -> None:
-        self.keep("string_encoding", string_encoding)
-        self.keep("reported_record_type", reported_record_type)
-        self.keep("max_subscription_backlog", max_subscription_backlog)
-        if alarm is not None:
-            self._alarm = alarm
-            alarm.connect(self)
-        if max_length is None:
-            max_length = max(1, self.calculate_length(value))
-        self.keep("_max_length", max_length)
-        self.stamp = now() if timestamp is None else epics_time(timestamp)
-        self._value: Any = self.preprocess_value(value)
-
-    def keep(self, name: str, value: Any) -> None:
-        """Set an attribute, unless the class has it with that value.
-
-        A server may have hundreds of thousands of PVs, which differ in few of their twenty attributes.
-        """
-        if getattr(type(self), name) != value or name in self.__dict__:
-            setattr(self, name, value)
-
-    # --- value and length ---
-
-    @property
-    def value(self) -> Any:
-        """The current value."""
-        return self._value
-
-    @property
-    def max_length(self) -> int:
-        """The most elements that the PV can hold."""
-        return self._max_length
-
-    @property
-    def length(self) -> int:
-        """How many elements the current value has."""
-        return self.calculate_length(self._value)
-
-    def calculate_length(self, value: Any) -> int:
-        """Return how many elements `value` would be."""
-        if isinstance(value, str | bytes) or not hasattr(value, "__len__"):
-            return 1
-        return 1 if getattr(value, "ndim", 1) == 0 else len(value)
-
-    def is_compatible_array(self, value: Any) -> bool:
-        """Tell whether `value` is a sequence of elements rather than one."""
-        return not isinstance(value, str | bytes) and hasattr(value, "__len__")
-
-    def preprocess_value(self, value: Any) -> Any:
-        """Bring a new value into the form in which it is kept.
-
-        Raises
-        ------
-        CaprotoValueError
-            If it has more elements than the PV can hold, or is not of its kind.
-        """
-        is_array = self.is_compatible_array(value) and getattr(value, "ndim", 1) > 0
-        if self._max_length == 1:
-            if not is_array:
-                return self.preprocess_element(value)
-            if len(value) == 0:
-                raise CaprotoValueError("an empty array cannot be the value of a scalar PV")
-            self._check_length(len(value))
-            element = value[0]
-            return self.preprocess_element(element.item() if hasattr(element, "item") else element)
-        if not is_array:
-            return [self.preprocess_element(value)]
-        self._check_length(len(value))
-        return value
-
-    def preprocess_element(self, value: Any) -> Any:
-        """Bring one element into the form in which it is kept."""
-        return value
-
-    def _check_length(self, length: int) -> None:
-        if length > self._max_length:
-            raise CaprotoValueError(
-                f"a value of {length} elements is too long for "
-                f"{type(self).__name__}(max_length={self._max_length})"
-            )
-
-    # --- time, alarm, access ---
-
-    @property
-    def timestamp(self) -> float:
-        """When the value was set, in Unix seconds."""
-        return self.epics_timestamp.timestamp
-
-    @property
-    def epics_timestamp(self) -> TimeStamp:
-        """The same with its raw integers."""
-        return TimeStamp(*self.stamp)
-
-    @property
-    def alarm(self) -> ChannelAlarm:
-        """The alarm, which other PVs may share."""
-        if self._alarm is None:
-            self._alarm = ChannelAlarm()
-            self._alarm.connect(self)
-        return self._alarm
-
-    @alarm.setter
-    def alarm(self, alarm: ChannelAlarm) -> None:
-        if self._alarm is not None:
-            self._alarm.disconnect(self)
-        self._alarm = alarm
-        alarm.connect(self)
-        self.forget_encoded()
-
-    @property
-    def current_alarm(self) -> ChannelAlarm:
-        """The alarm to look at; a PV that never had any need not have one of its own."""
-        return self._alarm or NO_ALARM
-
-    @property
-    def status(self) -> AlarmStatus:
-        """Why the PV is in alarm."""
-        return self.current_alarm.status
-
-    @property
-    def severity(self) -> AlarmSeverity:
-        """How bad the alarm is."""
-        return self.current_alarm.severity
+    # --- what the engine asks ---
 
     @plain
     def check_access(self, hostname: str, username: str) -> AccessRights:
         """Tell what a user on a host may do; everything, unless a subclass says otherwise."""
         return AccessRights.READ | AccessRights.WRITE
-
-    # --- what the engine asks ---
 
     @property
     def reads_at_once(self) -> bool:
@@ -230,48 +72,6 @@ class ChannelData:
     def writes_at_once(self) -> bool:
         """Whether nothing has to be awaited to write this PV."""
         return self._writes_plainly
-
-    def forget_encoded(self) -> None:
-        """Drop the wire forms of a value that has changed."""
-        if self.source is not None:
-            self.source.replies.clear()
-
-    def encode(self, data_type: int, data_count: int) -> tuple[Buffer, int]:
-        """Return metadata and values in wire form.
-
-        Parameters
-        ----------
-        data_type : int
-            DBR type code.
-        data_count : int
-            How many elements; 0 for as many as there are. What is missing is filled up with zeros.
-
-        Returns
-        -------
-        payload : bytes-like
-            Not padded.
-        data_count : int
-
-        Raises
-        ------
-        CaprotoValueError
-            If the value cannot be had in that type, or not as so many elements.
-        """
-        return encode_value(self, data_type, data_count)
-
-    def values_as(self, native: ChannelType) -> Any:
-        """Return the current value as elements of a plain type."""
-        if native is not self.data_type:
-            raise CaprotoConversionError(
-                f"{type(self).__name__} cannot be read as {native.name}",
-                status=CAStatus.ECA_NOCONVERT.value,
-            )
-        return as_elements(self._value)
-
-    def fill_metadata(self, metadata: DbrMetadata) -> None:
-        """Fill in the metadata of the graphic and control types."""
-        metadata.status = self.status  # type: ignore[attr-defined]
-        metadata.severity = self.severity  # type: ignore[attr-defined]
 
     # --- reading ---
 
@@ -458,10 +258,10 @@ class ChannelData:
         timestamp = metadata.pop("timestamp", None) if metadata else None
         self.stamp = now() if timestamp is None else epics_time(timestamp)
         if metadata:
-            flags |= self._store_metadata(metadata)
+            flags |= self.store_metadata(metadata)
         flags |= self.value_flags(old, value)
         if self.update_alarm(value):
-            flags |= _ALARM_FLAG
+            flags |= ALARM_FLAG
         self.forget_encoded()
         return flags
 
@@ -484,7 +284,7 @@ class ChannelData:
 
     def value_flags(self, old: Any, new: Any) -> int:
         """Return the kinds of subscriptions that a new value concerns."""
-        return _VALUE_FLAGS
+        return VALUE_FLAGS
 
     def update_alarm(self, value: Any) -> bool:
         """Set the alarm that belongs to a new value, and return whether it changed."""
@@ -493,16 +293,6 @@ class ChannelData:
     @plain
     async def update_fields(self, value: Any) -> None:
         """Do what has to be done when the value changes; for subclasses."""
-
-    @plain
-    async def publish(self, flags: int) -> None:
-        """Send the current value to every subscription that asks for any of `flags`."""
-        self.publish_now(flags)
-
-    def publish_now(self, flags: int) -> None:
-        """Send the current value to every subscription that asks for any of `flags`."""
-        if self.source is not None:
-            self.source.publish(flags)
 
     async def write_metadata(self, publish: bool = True, **metadata: Any) -> None:
         """Change some of the metadata and tell the clients.
@@ -520,34 +310,10 @@ class ChannelData:
         CaprotoValueError
             If there is no such metadata.
         """
-        flags = self._store_metadata(metadata)
+        flags = self.store_metadata(metadata)
         self.forget_encoded()
         if publish:
             await self.publish(flags)
-
-    def _store_metadata(self, metadata: dict[str, Any]) -> int:
-        """Take new metadata, and return whom it concerns."""
-        flags = 0
-        alarm: dict[str, Any] = {}
-        for name, new in metadata.items():
-            if new is None:
-                continue
-            if name == "timestamp":
-                self.stamp = epics_time(new)
-                flags |= _VALUE_FLAGS
-            elif name in ("status", "severity"):
-                alarm[name] = new
-            else:
-                self.set_metadata(name, new)
-                flags |= _PROPERTY_FLAG
-        if alarm and self.alarm.change(**alarm):
-            flags |= _ALARM_FLAG
-            self.alarm.publish_now(_ALARM_FLAG, except_for=self)
-        return flags
-
-    def set_metadata(self, name: str, new: Any) -> None:
-        """Set one item of metadata that a subclass has."""
-        raise CaprotoValueError(f"{type(self).__name__} has no metadata {name!r}")
 
     # --- hooks of state machines ---
 

@@ -16,7 +16,7 @@ from ..._protocol.status import CAStatus
 from ..._protocol.timestamps import TimeStamp
 
 if TYPE_CHECKING:
-    from .channel import ChannelData
+    from .state import ChannelState
 
 __all__ = ["encode_value", "epics_time", "now"]
 
@@ -30,7 +30,7 @@ _FIRST_TIME = ChannelType.TIME_STRING
 _FIRST_GR = ChannelType.GR_STRING
 
 
-def encode_value(data: ChannelData, data_type: int, data_count: int) -> tuple[Buffer, int]:
+def encode_value(data: ChannelState, data_type: int, data_count: int) -> tuple[Buffer, int]:
     """Return metadata and values in wire form; see `ChannelData.encode`."""
     if data_type >= ChannelType.PUT_ACKT:
         return _encode_special(data, data_type)
@@ -52,7 +52,7 @@ def encode_value(data: ChannelData, data_type: int, data_count: int) -> tuple[Bu
     return _encode_metadata(data, data_type) + bytes(values), count
 
 
-def _encode_metadata(data: ChannelData, data_type: int) -> bytes:
+def _encode_metadata(data: ChannelState, data_type: int) -> bytes:
     """Return what stands before the values of a type."""
     size = METADATA_SIZES[data_type]
     alarm = data.current_alarm
@@ -66,7 +66,7 @@ def _encode_metadata(data: ChannelData, data_type: int) -> bytes:
     return bytes(metadata)
 
 
-def _encode_special(data: ChannelData, data_type: int) -> tuple[bytes, int]:
+def _encode_special(data: ChannelState, data_type: int) -> tuple[bytes, int]:
     """Encode the two types that can only be read, one string each."""
     head = b""
     if data_type == ChannelType.CLASS_NAME:
