@@ -8,6 +8,7 @@ import platform
 import sys
 
 from benchmarks.peers.environments import REPOSITORY, Environments
+from benchmarks.peers.readme import README, with_tables
 from benchmarks.peers.report import report
 from benchmarks.peers.results import Results
 from benchmarks.peers.rows import CLIENTS, ROWS
@@ -34,6 +35,7 @@ def _arguments() -> argparse.Namespace:
         help="let the firehose go on while a client asks it to hold back",
     )
     parser.add_argument("--report", action="store_true", help="print the last results again")
+    parser.add_argument("--write", action="store_true", help="put the tables into the README, too")
     return parser.parse_args()
 
 
@@ -42,7 +44,7 @@ def main() -> None:
     arguments = _arguments()
     saved = FOLDER / "results.json"
     if arguments.report:
-        print(report(Results.load(saved)))
+        show(report(Results.load(saved)), arguments.write)
         return
     # Below: started by root, the threads of the C libraries would otherwise take real-time priority and starve others.
     drop_sys_nice()
@@ -64,7 +66,14 @@ def main() -> None:
             print("interrupted; this is what there is", file=sys.stderr)
         results.machine["load average after"] = f"{os.getloadavg()[0]:.1f}"
     results.save(saved)
-    print(report(results, clients, rows))
+    show(report(results, clients, rows), arguments.write)
+
+
+def show(tables: str, write: bool) -> None:
+    """Print the tables, and put them into the README if that is wanted."""
+    print(tables)
+    if write:
+        README.write_text(with_tables(README.read_text(), tables))
 
 
 def machine() -> dict[str, str]:

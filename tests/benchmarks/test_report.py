@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.peers.measurement import Measurement
+from benchmarks.peers.readme import README, with_tables
 from benchmarks.peers.report import number, ratio_table, report, shortfalls, value_table
 from benchmarks.peers.results import Cell, Results
 from benchmarks.peers.rows import CLIENTS, ROWS, row_of
@@ -189,3 +190,17 @@ def test_rows_are_named_once_and_have_a_workload() -> None:
     assert len({row.key for row in ROWS}) == len(ROWS)
     assert {row.workload for row in ROWS} - {""} <= WORKLOADS.keys()
     assert {row.same_as for row in ROWS} - {""} <= {row.key for row in ROWS}
+
+
+def test_tables_replace_those_in_the_readme() -> None:
+    text = with_tables(README.read_text(), "| new |")
+    assert text.count("| new |") == 1
+    assert with_tables(text, "| newer |") == text.replace("| new |", "| newer |")
+    assert (
+        text.partition("<!-- tables -->")[0] == README.read_text().partition("<!-- tables -->")[0]
+    )
+
+
+def test_readme_without_marks_is_refused() -> None:
+    with pytest.raises(ValueError, match="tables"):
+        with_tables("# Benchmarks", "| new |")

@@ -114,8 +114,8 @@ class Target:
 
     def count_in(self, data: Sequence[Any]) -> int | None:
         """Return the count that a value stands for; None if it cannot be this PV's."""
-        if self.wave and len(data) == 0:
-            return 0  # as it is when the server starts
+        if self.wave and not any(data):
+            return 0  # empty, as it is when the server starts; the deprecated READ gets that many zeros
         first = float(data[0])
         expected = WAVE_LENGTH if self.wave else 1
         if len(data) != expected or any(

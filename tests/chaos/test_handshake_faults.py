@@ -62,6 +62,12 @@ async def test_any_fault_at_any_byte_of_the_greeting(
                 Fault(action, position, way, amount=0.2 if action is Action.DELAY else 1),
             )
 
-    results = await asyncio.gather(*map(at, range(length)), return_exceptions=True)
-    failed = {position: error for position, error in enumerate(results) if error is not None}
+    # The end of a connection is tried at every byte; what takes time is tried at every other one.
+    positions = range(0, length, 1 if action in (Action.CUT, Action.RESET) else 2)
+    results = await asyncio.gather(*map(at, positions), return_exceptions=True)
+    failed = {
+        position: error
+        for position, error in zip(positions, results, strict=True)
+        if error is not None
+    }
     assert not failed

@@ -16,7 +16,7 @@ async def test_random_faults_for_a_few_seconds(
 ) -> None:
     for name, value in SETTINGS.items():
         monkeypatch.setenv(name, value)
-    report = await Soak(seed=11, folder=tmp_path, say=print).run(4.0)
+    report = await Soak(seed=11, folder=tmp_path, say=print).run(2.5)
     print(report)
     assert report.lost == []
     assert report.wrong == []

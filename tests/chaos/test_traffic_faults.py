@@ -192,7 +192,7 @@ async def test_subscription_ends_up_with_the_newest_value(
 
 async def test_everything_is_found_in_bad_weather(tmp_path: Path, impatient: Impatience) -> None:
     database = tmp_path / "bulk.db"
-    names = write_bulk_database(database, 500)
+    names = write_bulk_database(database, 200)
     with CIoc(database, folder=tmp_path, port=free_port()) as ioc:
         async with ChaosProxy(ioc.port, seed=3) as proxy:
             proxy.weather = Weather(loss=0.3, duplication=0.3, delay=0.03)
@@ -200,7 +200,7 @@ async def test_everything_is_found_in_bad_weather(tmp_path: Path, impatient: Imp
             async with Context(timeout=20) as ctx:
                 pvs = await ctx.get_pvs(*names)
                 values = await asyncio.gather(*(pv.read() for pv in pvs))
-            assert [value.value for value in values] == list(range(500))
+            assert [value.value for value in values] == list(range(200))
 
 
 async def test_stall_of_one_direction_is_noticed_and_heals(

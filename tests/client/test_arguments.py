@@ -53,7 +53,7 @@ def test_types_that_cannot_be_read_are_refused_before_anything_is_sent(
 ) -> None:
     """A C server closes the circuit for a type that does not exist (protocol facts 43)."""
     pv = client.connect("a")
-    with pytest.raises(CaprotoValueError, match="^a: .*(known|type|written only)") as caught:
+    with pytest.raises(CaprotoValueError, match=r"^a: .*(known|type|written only)") as caught:
         pv.open_channel.readable_type(given)
     assert caught.value.pv_name == "a"
 
@@ -63,7 +63,7 @@ def test_counts_that_cannot_be_read_are_refused_before_anything_is_sent(
     client: FakeClient, server: FakeServer, given: Any, kind: type[Exception]
 ) -> None:
     pv = client.connect("a")
-    with pytest.raises(kind, match="^a: data_count"):
+    with pytest.raises(kind, match=r"^a: data_count"):
         pv.open_channel.readable_count(given)
 
 
@@ -114,7 +114,7 @@ def test_writes_that_the_channel_cannot_take_are_refused_before_anything_is_sent
     kind: type[Exception],
 ) -> None:
     pv = client.connect("a")
-    with pytest.raises(kind, match="^a: ") as caught:
+    with pytest.raises(kind, match=r"^a: ") as caught:
         pv.open_channel.write_body(data, data_type, data_count)
     assert getattr(caught.value, "pv_name", None) == "a"
 

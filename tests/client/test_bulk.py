@@ -52,7 +52,11 @@ def bulk_read(client: FakeClient, pvs: list[FakePV], timeout: float | None = 2.0
     deadline = float("inf") if timeout is None else client.clock.now + timeout
     call = BulkCall(len(pvs), FakeWaiter(), deadline, timeout)
     items = [
-        (pv, position, (pv.open_channel.readable_type(None), pv.open_channel.readable_count(None), b""))
+        (
+            pv,
+            position,
+            (pv.open_channel.readable_type(None), pv.open_channel.readable_count(None), b""),
+        )
         for position, pv in enumerate(pvs)
     ]
     send_bulk(call, int(Command.READ_NOTIFY), items)

@@ -270,6 +270,10 @@ async def test_caproto_176_first_callback_gets_the_first_update(loopback: Loopba
             await sub.clear()
 
 
+async def ends_soon(*_: Any) -> None:
+    await asyncio.sleep(0)
+
+
 async def test_aioca_26_subscriptions_that_end_leave_nothing(loopback: Loopback) -> None:
     async with serving({"pv": ChannelDouble(value=1.0)}) as server, Context(timeout=10) as ctx:
         (pv,) = await ctx.get_pvs("pv")
@@ -280,8 +284,10 @@ async def test_aioca_26_subscriptions_that_end_leave_nothing(loopback: Loopback)
                 break
             await sub.clear()
             references.append(weakref.ref(sub))
+            await pv.read(wait=False, callback=ends_soon)
         del sub, _update
         await pv.read()  # the server has seen the cancellations
+        await until(lambda: not ctx._tasks)
         gc.collect()
         assert [reference() for reference in references] == [None] * 10
         assert ctx.stats().circuits[0].subscriptions == 0

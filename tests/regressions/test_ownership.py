@@ -414,6 +414,8 @@ async def main():
     await updates.__anext__()
     after = (await pv.read()).value
     same = pv.circuit_manager is circuit
+    (other,) = await ctx.get_pvs("IO:ao")  # has to be searched
+    await other.wait_for_connection()
     await updates.aclose()
     await ctx.disconnect()
     print(json.dumps({"child": result, "states": states, "same": same, "goes on": after > seen}))

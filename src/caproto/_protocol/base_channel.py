@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from .._errors import CaprotoError, CaprotoValueError, LocalProtocolError, RemoteProtocolError
 from .._log import ComposableLogAdapter
@@ -30,6 +30,9 @@ __all__ = ["BaseChannel"]
 _logger = logging.getLogger("caproto.ch")
 _TYPES = tuple(ChannelType)
 _NATIVE_TYPES = 7
+
+
+C = TypeVar("C", bound="BaseChannel")
 
 
 class BaseChannel:
@@ -84,6 +87,18 @@ class BaseChannel:
         string_encoding: str = "latin-1",
     ) -> None:
         checked_name(name)
+        self._begin(name, circuit, cid, string_encoding)
+
+    @classmethod
+    def of_checked_name(cls: type[C], name: str, circuit: VirtualCircuit) -> C:
+        """Make one for a name that has been found already, and so is known to be one."""
+        self = cls.__new__(cls)
+        self._begin(name, circuit, None, "latin-1")
+        return self
+
+    def _begin(
+        self, name: str, circuit: VirtualCircuit, cid: int | None, string_encoding: str
+    ) -> None:
         self.name = name
         self.circuit = circuit
         self.cid: int = circuit.new_channel_id() if cid is None else cid

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .._addresses import is_ipv4
+from .._collector import NoCollection
 from .._env import ClientSettings
 from .._errors import CaprotoRuntimeError
 from .._net import search_destinations
@@ -85,6 +86,7 @@ class SharedBroadcaster:
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         except OSError:
             pass  # a smaller one works, with more retries
+        self._buffer = memoryview(bytearray(_MAX_DATAGRAM))
         self._loop.add_reader(self._sock, self._readable)
         self._registration = self._loop.call_soon(self._register_again)
         self._name_servers = self._make_name_servers()
@@ -294,16 +296,17 @@ class SharedBroadcaster:
 
     def _readable(self) -> None:
         """Take all datagrams that are there."""
-        engine, now = self.engine, self._loop.time()
-        for _ in range(256):  # others want their turn, too
-            try:
-                data, sender = self._sock.recvfrom(_MAX_DATAGRAM)
-            except (BlockingIOError, InterruptedError):
-                break
-            except OSError:
-                continue  # an ICMP error for something that was sent
-            engine.on_datagram(data, sender, now)
-        self._poll()
+        engine, now, buffer = self.engine, self._loop.time(), self._buffer
+        with NoCollection(self.results.pending):
+            for _ in range(256):  # others want their turn, too
+                try:
+                    size, sender = self._sock.recvfrom_into(buffer)
+                except (BlockingIOError, InterruptedError):
+                    break
+                except OSError:
+                    continue  # an ICMP error for something that was sent
+                engine.on_datagram(bytes(buffer[:size]), sender, now)
+            self._poll()
 
     async def send(self, *commands: Message) -> None:
         """Process a command and transport it over the UDP socket.

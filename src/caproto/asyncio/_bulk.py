@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from .._collector import NoCollection
 from .._errors import CaprotoError, ContextDisconnectedError
 from .._protocol.enums import Command
 from ..client.bulk import BulkCall, send_bulk
@@ -91,17 +92,18 @@ async def _bulk(
     finished: asyncio.Future[None] = loop.create_future()
     call = BulkCall(len(wishes), finished, deadline, timeout)
     ready, waiting = [], []
-    for position, (pv, wish) in enumerate(wishes):
-        if pv.state is not _CONNECTED:
-            waiting.append((position, pv, wish))
-            continue
-        try:
-            ready.append((pv, position, body(pv, wish)))
-        except CaprotoError as error:
-            call.put(position, error)
     late = _Latecomers(call, command, body, loop)
     try:
-        send_bulk(call, command, ready)
+        with NoCollection(len(wishes)):
+            for position, (pv, wish) in enumerate(wishes):
+                if pv.state is not _CONNECTED:
+                    waiting.append((position, pv, wish))
+                    continue
+                try:
+                    ready.append((pv, position, body(pv, wish)))
+                except CaprotoError as error:
+                    call.put(position, error)
+            send_bulk(call, command, ready)
         for position, pv, wish in waiting:
             late.wait_for(position, pv, wish)
         await finished

@@ -168,7 +168,7 @@ class PV(PVCore):
         pool = self._pool
         if pool is not None and pool not in circuit.runners:
             circuit.runners.append(pool)
-        if self._waits:
+        if self._waits and any(wait.for_search for wait in self._waits):
             self._end_waits([wait for wait in self._waits if wait.for_search])
 
     def on_connected(self) -> None:

@@ -51,7 +51,9 @@ class VirtualCircuit:
         """Run a coroutine, and call `stepped` once it has suspended for the first time or ended."""
         tasks = self.context.request_tasks
         if _EAGER:
-            task = asyncio.Task(coroutine, loop=self.context.loop, eager_start=True)
+            task = asyncio.Task(  # type: ignore[call-arg]  # since Python 3.12
+                coroutine, loop=self.context.loop, eager_start=True
+            )
             stepped()
             if task.done():
                 return

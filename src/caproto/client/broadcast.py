@@ -14,8 +14,6 @@ from .._protocol.framing import walk_datagram
 from .._protocol.header import Head
 from .._protocol.messages import (
     RepeaterRegisterRequest,
-    SearchResponse,
-    wire,
 )
 from .._protocol.messages.datagram import ANY_ADDRESS, ipv4_from_int32
 from .health import BeaconRecord, Rhythm
@@ -87,13 +85,13 @@ class BroadcastEngine:
             self._sequence = head[4]
 
     def _on_search_reply(self, head: Head, payload: Buffer, sender: Address, now: float) -> None:
-        _, size, port, count, address, cid = head[:6]
+        _, _, port, count, address, cid = head[:6]
         # A search *request* has our own version in the count, and must not be taken for an answer (it comes back to
         # the client where client and server share a port).
         if count != 0 or port == 0:
             return
         host = sender[0] if address == ANY_ADDRESS else ipv4_from_int32(address)
-        version = wire(SearchResponse, head, payload).version if size >= 2 else 0
+        version = int.from_bytes(payload[:2], "big")
         self.search.on_reply(cid, (host, port), version, now, self._sequence)
 
     def _on_beacon(self, head: Head, payload: Buffer, sender: Address, now: float) -> None:
