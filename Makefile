@@ -82,6 +82,14 @@ bench: venv ## compare our client with its peers (benchmarks/peers); needs the n
 bench-quick: venv ## the same in less than two minutes
 	$(BIN)/python -m benchmarks.peers --quick $(ARGS)
 
+.PHONY: bench-server
+bench-server: venv ## compare our IOC with the C IOC and the original (benchmarks/server); needs the network once
+	$(BIN)/python -m benchmarks.server $(ARGS)
+
+.PHONY: bench-server-quick
+bench-server-quick: venv ## the same in less than a minute
+	$(BIN)/python -m benchmarks.server --quick $(ARGS)
+
 .PHONY: soak
 soak: venv ## random faults for five minutes; ARGS='--seconds 60 --seed 7' for others
 	$(BIN)/python -m tests.chaos.soak $(ARGS)

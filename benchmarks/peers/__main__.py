@@ -64,8 +64,9 @@ def main() -> None:
                 runner.measure(rows, clients, pinning, rounds)
         except KeyboardInterrupt:
             print("interrupted; this is what there is", file=sys.stderr)
-        results.machine["load average after"] = f"{os.getloadavg()[0]:.1f}"
-    results.save(saved)
+        finally:
+            results.machine["load average after"] = f"{os.getloadavg()[0]:.1f}"
+            results.save(saved)
     show(report(results, clients, rows), arguments.write)
 
 

@@ -54,7 +54,7 @@ class BlastReport:
     prefix : str
         Of the names of its PVs.
     sent : int
-        Updates that the socket took.
+        Updates that the socket took; if the client went away, those of the last piece are not counted.
     seconds : float
         From the first to the last.
     held : int

@@ -8,7 +8,16 @@ from benchmarks.peers.results import Cell, Results
 from benchmarks.peers.rows import CLIENTS, LABELS, OURS, ROWS, Row, row_of
 from benchmarks.peers.target import PEERS, better
 
-__all__ = ["cpu_table", "number", "ratio_table", "report", "shortfalls", "value_table"]
+__all__ = [
+    "HEADINGS",
+    "cpu_table",
+    "number",
+    "ratio_table",
+    "report",
+    "shortfalls",
+    "table",
+    "value_table",
+]
 
 HEADINGS = {
     "same": "Client and server on the same processor",
@@ -58,7 +67,7 @@ def value_table(results: Results, pinning: str, rows: Sequence[Row], clients: Se
     for row in rows:
         cells = [_shown(row, _cell(results, pinning, row, client)) for client in clients]
         lines.append([row.title, row.unit.name, *cells, row.target.text])
-    return _table(head, lines)
+    return table(head, lines)
 
 
 def cpu_table(results: Results, pinning: str, rows: Sequence[Row], clients: Sequence[str]) -> str:
@@ -70,7 +79,7 @@ def cpu_table(results: Results, pinning: str, rows: Sequence[Row], clients: Sequ
         if any(time is not None for time in times):
             shown = [NOTHING if time is None else number(time * 1e6) for time in times]
             lines.append([row.title, *shown])
-    return _table(head, lines)
+    return table(head, lines)
 
 
 def ratio_table(results: Results, pinning: str, rows: Sequence[Row], clients: Sequence[str]) -> str:
@@ -90,7 +99,7 @@ def ratio_table(results: Results, pinning: str, rows: Sequence[Row], clients: Se
         ]
         best = (max if row.unit.high_is_good else min)(peers, default=None)
         lines.append([row.title, *(_ratios(row, ours, value) for value in (*theirs, best))])
-    return _table(head, lines)
+    return table(head, lines)
 
 
 def shortfalls(results: Results, pinning: str, rows: Sequence[Row]) -> Iterable[str]:
@@ -175,6 +184,7 @@ def _list(lines: Iterable[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
-def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """Return a table in Markdown, whose first column alone stands to the left."""
     rule = ["---", *("---:" for _ in head[1:])]
     return "\n".join(f"| {' | '.join(line)} |" for line in (head, rule, *lines))

@@ -184,9 +184,9 @@ def _add_what_was_sent(measurement: Measurement, blasts: Mapping[str, Mapping[st
     blast = blasts.get(measurement.notes.get("prefix", ""))
     if blast is None:
         return
-    assert measurement.received <= blast["sent"]
     measurement.notes.update(sent=blast["sent"], held=blast["held"])
     if blast["complete"] and not measurement.notes["stopped"]:
+        assert measurement.received <= blast["sent"]
         measurement.lost = blast["sent"] - measurement.received
 
 

@@ -18,9 +18,14 @@ def main() -> None:
     parser.add_argument("--servers", type=int, default=1000)
     parser.add_argument("--loss", type=float, default=0.05)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--in-order", action="store_true", help="ask server by server")
     arguments = parser.parse_args()
     simulation = Simulation(
-        arguments.channels, arguments.servers, loss=arguments.loss, seed=arguments.seed
+        arguments.channels,
+        arguments.servers,
+        loss=arguments.loss,
+        seed=arguments.seed,
+        in_order=arguments.in_order,
     )
     print(
         f"{arguments.channels:,} channels on {arguments.servers:,} servers, "

@@ -71,21 +71,35 @@ class Simulation:
     Parameters
     ----------
     channels, servers
-        How many; the channels are spread evenly, and asked for in random order.
+        How many; the channels are spread evenly.
     loss
         Probability with which a datagram gets lost.
     seed
         Of what is random.
+    in_order
+        Ask for the channels server by server, as a program does that has a list for each. In random order, every
+        datagram of searches is answered by dozens of servers.
     """
 
-    def __init__(self, channels: int, servers: int, loss: float = 0.05, seed: int = 1) -> None:
+    def __init__(
+        self,
+        channels: int,
+        servers: int,
+        loss: float = 0.05,
+        seed: int = 1,
+        *,
+        in_order: bool = False,
+    ) -> None:
         self.channels = channels
         self.clock = FakeClock()
         self.network = Network(self.clock, servers, loss, seed)
         self.client = Client(self.network)
         self._random = random.Random(seed)
         self._names = [name_of(index % servers, index // servers) for index in range(channels)]
-        self._random.shuffle(self._names)
+        if in_order:
+            self._names.sort()
+        else:
+            self._random.shuffle(self._names)
 
     def _phase(self, name: str, before: Phase) -> Phase:
         """Return what has changed since `before`, which was made by `_now`."""
@@ -129,14 +143,14 @@ class Simulation:
     def _start(self) -> Phase:
         gc.collect()
         memory, before = _memory(), self._now()
-        gc.disable()  # as Context.get_pvs does while it makes many PVs
+        gc.disable()  # as a Context does while it connects many PVs
         try:
             for name in self._names:
                 self.client.add(name)
+            self.network.start_beacons()
+            self._until_connected(self.channels)
         finally:
             gc.enable()
-        self.network.start_beacons()
-        self._until_connected(self.channels)
         phase = self._phase("all connected", before)
         self.clock.run(20.0)  # searches are remembered for a while, to recognise second answers
         gc.collect()

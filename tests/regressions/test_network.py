@@ -388,10 +388,10 @@ class FailingSocket:
         self.sending = sending or []
         self.receiving = receiving or []
 
-    def recvfrom(self, size: int) -> Any:
+    def recvfrom_into(self, buffer: Any) -> Any:
         if self.receiving:
             raise self.receiving.pop(0)
-        return self._sock.recvfrom(size)
+        return self._sock.recvfrom_into(buffer)
 
     def sendto(self, data: bytes, address: Any) -> Any:
         if self.sending:
