@@ -10,9 +10,6 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from caproto.asyncio.server import run
-from caproto.server import PVGroup, pvproperty
-
 from benchmarks.peers.measurement import resident_bytes
 from benchmarks.server.pvs import (
     BATCH,
@@ -22,6 +19,8 @@ from benchmarks.server.pvs import (
     target_name,
     trigger_name,
 )
+from caproto.asyncio.server import run
+from caproto.server import PVGroup, pvproperty
 
 __all__ = ["make_group"]
 

@@ -12,7 +12,6 @@ from itertools import count
 from benchmarks.peers.measurement import Measurement, Stopwatch
 from benchmarks.server.iocs import cpu_seconds
 from benchmarks.server.pvs import (
-    BATCH,
     FAN_OUTS,
     FEW,
     input_name,

@@ -55,7 +55,9 @@ def living() -> Counter[str]:
     """Count the objects of the client, by class."""
     gc.collect()
     kinds = (type(each) for each in gc.get_objects())
-    return Counter(kind.__qualname__ for kind in kinds if str(kind.__module__).startswith("caproto."))
+    return Counter(
+        kind.__qualname__ for kind in kinds if str(kind.__module__).startswith("caproto.")
+    )
 
 
 def search_at(ports: Iterable[int]) -> None:

@@ -47,15 +47,17 @@ class Site:
         self.ioc = CIoc(database, folder=folder)
         self.proxy = ChaosProxy(self.ioc.port, seed=seed)
         self.frozen = False
+        self.restarting = False
 
     async def restart(self, port: int) -> None:
         """Kill the IOC and start it again."""
+        self.restarting = True
         self.ioc.kill()
-        self.frozen = False
         for target in self.targets:
             target.restarted()
         await asyncio.to_thread(self.ioc.restart, port)
         self.proxy.server_port = port
+        self.restarting = False
 
     def freeze(self) -> None:
         """Stop the IOC, as a debugger would."""
@@ -107,26 +109,20 @@ class Faults:
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
         rng = self._rng
-        running: set[asyncio.Task[None]] = set()
+        running: list[asyncio.Future[None]] = []
         weights = [weight for weight, _ in self._kinds]
         try:
             while loop.time() < end:
                 [(_, kind)] = rng.choices(self._kinds, weights)
                 site = rng.choice(self._sites)
                 self._counts[kind.__name__.strip("_").replace("_", " ")] += 1
-                task = loop.create_task(self._happen(kind, site))
-                running.add(task)
-                task.add_done_callback(running.discard)
+                running.append(asyncio.ensure_future(kind(site)))
                 await asyncio.sleep(rng.uniform(0.02, 0.6))
         finally:
-            for task in list(running):
-                await task
-            await self._repair()
+            await asyncio.gather(*running)
+            self._repair()
 
-    async def _happen(self, kind: Callable[[Site], Awaitable[None]], site: Site) -> None:
-        await kind(site)
-
-    async def _repair(self) -> None:
+    def _repair(self) -> None:
         for site in self._sites:
             site.thaw()
             site.proxy.heal()
@@ -200,11 +196,11 @@ class Faults:
         site.proxy.inject(Fault(Action.RESET))
 
     async def _freeze(self, site: Site) -> None:
-        if not site.frozen and site.ioc.running:
+        if not site.frozen and not site.restarting:
             site.freeze()
             await asyncio.sleep(self._rng.uniform(0.05, 3.0))
             site.thaw()
 
     async def _kill(self, site: Site) -> None:
-        if not site.frozen and site.ioc.running:
+        if not site.frozen and not site.restarting:
             await site.restart(free_port() if self._rng.random() < 0.5 else site.ioc.port)

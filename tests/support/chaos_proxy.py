@@ -103,8 +103,9 @@ class Link:
         pipe.pump()
 
     def heal(self) -> None:
-        """End a stall: what was held back passes now."""
+        """End a stall, and forget what was still to happen: what was held back passes now."""
         for pipe in self.pipes.values():
+            pipe.faults.clear()
             pipe.stalled = False
             pipe.pump()
 
@@ -442,7 +443,7 @@ class ChaosProxy:
             link.inject(fault)
 
     def heal(self) -> None:
-        """End all stalls, and the plans for further connections."""
+        """Let everything pass from now on, on the connections that stand and on further ones."""
         self.plan.clear()
         self.always = ()
         self.weather = Weather()

@@ -16,7 +16,7 @@ from ._tasks import start_task
 
 if TYPE_CHECKING:
     from ..client.circuit import Circuit
-    from ._pv import PV
+    from ._pv_connection import PVConnection
 
 __all__ = [
     "Backlog",
@@ -51,7 +51,7 @@ def log_failure(name: str, callback: Any) -> None:
     )
 
 
-def await_result(pv: PV, callback: Any, result: Any) -> None:
+def await_result(pv: PVConnection, callback: Any, result: Any) -> None:
     """Take what a plain callback returned: something to await is awaited on the event loop.
 
     So ``lambda sub, response: queue.put(response)`` does what it seems to do.
@@ -337,7 +337,7 @@ class CallbackHandler:
     pv : PV
     """
 
-    def __init__(self, pv: PV) -> None:
+    def __init__(self, pv: PVConnection) -> None:
         self.pv = pv
         self.callbacks: dict[int, Callable[..., Any]] = {}
         self._coroutines: dict[int, CoroutineQueue] = {}

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import logging
-import os
 import socket
 import weakref
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
@@ -33,7 +31,9 @@ from ._callbacks import WorkerPool
 from ._circuit import VirtualCircuitManager
 from ._connections import wait_for_all
 from ._defaults import CONTEXT_DEFAULT_TIMEOUT, GLOBAL_DEFAULT_TIMEOUT, Default, Timeout
-from ._pv import PV, run_reply_callback
+from ._lifetime import end_threads, keep_off_after_fork, user_name
+from ._pv import PV
+from ._replies import run_reply_callback
 from ._subscription import Subscription
 from ._tasks import start_task
 
@@ -106,7 +106,7 @@ class Context:
             timeout = settings.default_timeout
         self.timeout = timeout
         self.host_name = socket.gethostname() if host_name is None else host_name
-        self.client_name = _user_name() if client_name is None else client_name
+        self.client_name = user_name() if client_name is None else client_name
         self._max_workers = max_workers
         self._resolver: ResolvingSearcher | None = None
         if resolver is not None:
@@ -122,9 +122,9 @@ class Context:
         self._timer: asyncio.TimerHandle | None = None
         self.broadcaster.add_listener(self)
         self.broadcaster.engine.on_beacon.append(self._on_beacon)
-        _contexts.add(self)
+        keep_off_after_fork(self)
         # A Context that nobody refers to any more takes its threads along.
-        weakref.finalize(self, _end_threads, self._pools).atexit = False
+        weakref.finalize(self, end_threads, self._pools).atexit = False
 
     def __repr__(self) -> str:
         idle = sum(pv.state is PVState.IDLE for pv in self._engine.pvs.values())
@@ -338,24 +338,9 @@ class Context:
         return snapshot(self._engine, self.broadcaster.results, self._loop.time())
 
     def _repr_html_(self) -> str:
-        from ._html import fields_table, rows_table
+        from ._html import context_table
 
-        stats = self.stats()
-        counts = ("pvs", "connected", "searching", "idle", "subscriptions", "reconnects")
-        head = ("circuit", "priority", "channels", "bytes in", "bytes out", "silent for")
-        circuits = [
-            (
-                "{}:{}".format(*circuit.address),
-                circuit.priority,
-                circuit.channels,
-                circuit.bytes_in,
-                circuit.bytes_out,
-                f"{circuit.silent_for:.1f} s",
-            )
-            for circuit in stats.circuits
-        ]
-        summary = fields_table("Context", [(name, getattr(stats, name)) for name in counts])
-        return summary + rows_table(head, circuits)
+        return context_table(self.stats())
 
     async def search(self, *names: str) -> None:
         """Generate, process, transport a search request with the broadcaster.
@@ -528,38 +513,8 @@ class Context:
         await self.broadcaster.remove_listener(self)
 
 
-_contexts: weakref.WeakSet[Context] = weakref.WeakSet()
-
-
-def _end_threads(pools: dict[Any, WorkerPool]) -> None:
-    for pool in pools.values():
-        pool.abandon()
-
-
-def _after_fork_in_child() -> None:
-    """Keep a child process off the sockets that it shares with its parent."""
-    for context in list(_contexts):
-        context._engine.abandon()
-        context.broadcaster.closed = True
-        context._resolver = None
-        for owned in (context._managers, context._tasks, context._pools):
-            owned.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
-
-
 class _NoQueue:
     """Takes answers that nobody asked for."""
 
     def put(self, item: Any) -> None:
         """Drop it."""
-
-
-def _user_name() -> str:
-    """Return the user's name; containers may have none."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"

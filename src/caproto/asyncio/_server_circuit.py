@@ -19,6 +19,8 @@ __all__ = ["CircuitProtocol", "VirtualCircuit"]
 
 logger = logging.getLogger("caproto.circ")
 
+_CHUNK = 1 << 18
+"""Bytes that are received at most at a time."""
 _HIGH_WATER = 1 << 18
 """Bytes that may wait for a client before its updates are held back."""
 _EAGER = sys.version_info >= (3, 12)
@@ -75,8 +77,11 @@ class VirtualCircuit:
         self._transport.abort()
 
 
-class CircuitProtocol(asyncio.Protocol):
+class CircuitProtocol(asyncio.BufferedProtocol):
     """Connects the transport of one client with its circuit.
+
+    It receives into a buffer that is used again and again: a plain ``asyncio.Protocol`` gets a new one of 256 KiB for
+    each chunk, which takes half as long as all the rest of a round trip.
 
     Parameters
     ----------
@@ -86,6 +91,7 @@ class CircuitProtocol(asyncio.Protocol):
     def __init__(self, context: Context) -> None:
         self._context = context
         self._client: VirtualCircuit | None = None
+        self._buffer = memoryview(bytearray(_CHUNK))
         self._circuit: ServerCircuit
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -102,10 +108,14 @@ class CircuitProtocol(asyncio.Protocol):
         self._context.circuits.add(self._client)
         logger.debug("A client has connected", extra=self._log_extra())
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return where to put what comes next."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Take what a client sent; a client that breaks the protocol is dropped, alone."""
         try:
-            self._circuit.feed(data)
+            self._circuit.feed(bytes(self._buffer[:nbytes]))
         except Exception as error:
             self._drop(error)
 

@@ -81,6 +81,9 @@ class PvpropertyData(ChannelData):
 
     getter: Any = None
     putter: Any = None
+    _group_reads: bool = False
+    _group_writes: bool = False
+    """Whether the group has a handler of its own for all its PVs."""
     record_type: Any = None
     _logger: logging.Logger | None = None
 
@@ -104,6 +107,8 @@ class PvpropertyData(ChannelData):
             self.__doc__ = doc
         self.keep("getter", self._bound(pvspec.get))
         self.keep("putter", self._bound(pvspec.put))
+        self.keep("_group_reads", self._group_has("group_read"))
+        self.keep("_group_writes", self._group_has("group_write"))
         for kind in ("startup", "shutdown", "scan"):
             hook = getattr(pvspec, kind)
             if hook is not None:
@@ -137,12 +142,12 @@ class PvpropertyData(ChannelData):
     @property
     def reads_at_once(self) -> bool:
         """Whether nothing has to be awaited to read this PV."""
-        return self._reads_plainly and self.getter is None and not self._group_has("group_read")
+        return self._reads_plainly and self.getter is None and not self._group_reads
 
     @property
     def writes_at_once(self) -> bool:
         """Whether nothing has to be awaited to write this PV."""
-        return self._writes_plainly and self.putter is None and not self._group_has("group_write")
+        return self._writes_plainly and self.putter is None and not self._group_writes
 
     def _group_has(self, name: str) -> bool:
         """Tell whether the group has a handler of its own for all its PVs."""
@@ -155,7 +160,7 @@ class PvpropertyData(ChannelData):
         """Let the getter set the value, if there is one; then as `ChannelData.read`."""
         if self.getter is not None:
             value = await self.getter(self)
-        elif self._group_has("group_read"):
+        elif self._group_reads:
             value = await self.group.group_read(self)
         else:
             value = None
@@ -169,7 +174,7 @@ class PvpropertyData(ChannelData):
         data = await super().verify_value(data)
         if self.putter is not None:
             modified = await self.putter(self, data)
-        elif self._group_has("group_write"):
+        elif self._group_writes:
             modified = await self.group.group_write(self, data)
         else:
             modified = None

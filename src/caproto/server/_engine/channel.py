@@ -20,6 +20,10 @@ Start: TypeAlias = Callable[[], Callable[[], Coroutine[Any, Any, None]] | None]
 """Does a request at once and returns None, or returns the coroutine function that does it."""
 
 
+_READ, _WRITE = int(AccessRights.READ), int(AccessRights.WRITE)
+_ACCESS_RIGHTS = int(Command.ACCESS_RIGHTS)
+
+
 class Channel:
     """One channel of one circuit."""
 
@@ -53,8 +57,11 @@ class Channel:
         self.name = name
         self.cid = cid
         self.sid = sid
-        self.rights = AccessRights.NO_ACCESS
-        self.readable = self.writable = self.reads_at_once = self.writes_at_once = False
+        self.rights: AccessRights
+        self.readable: bool
+        self.writable: bool
+        self.reads_at_once: bool
+        self.writes_at_once: bool
         self.subscriptions: dict[int, Subscription] = {}
         self.operations: Operations | None = None
         """The slow requests that are being done; None, nearly always, if there are none."""
@@ -62,8 +69,9 @@ class Channel:
 
     def _take_rights(self, rights: AccessRights) -> None:
         self.rights = rights
-        self.readable = bool(rights & AccessRights.READ)
-        self.writable = bool(rights & AccessRights.WRITE)
+        code = int(rights)  # an operation on flags of an enum takes 0.5 us
+        self.readable = bool(code & _READ)
+        self.writable = bool(code & _WRITE)
         # Rights that may change are asked for at every request, which is not the quick way.
         fixed = self.served.access_is_fixed
         self.reads_at_once = fixed and self.readable and self.served.reads_at_once
@@ -71,7 +79,7 @@ class Channel:
 
     def rights_message(self) -> bytes:
         """Return what tells the client its rights."""
-        return HEADER.pack(Command.ACCESS_RIGHTS, 0, 0, 0, self.cid, self.rights)
+        return HEADER.pack(_ACCESS_RIGHTS, 0, 0, 0, self.cid, self.rights)
 
     def refresh_rights(self) -> None:
         """Ask for the client's rights again, and tell it if they have changed."""

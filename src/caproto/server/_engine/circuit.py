@@ -30,6 +30,7 @@ _ERROR_TEXT_LIMIT = 512
 _INTERNAL = int(CAStatus.ECA_INTERNAL)
 _ALLOCMEM = int(CAStatus.ECA_ALLOCMEM)
 _OLDEST_VERSION = 4
+_CREATE_CHAN = int(Command.CREATE_CHAN)
 _SHORT_COUNT_LIMIT = 0xFFFE
 
 
@@ -340,8 +341,7 @@ class ServerCircuit:
         if self.version < 9:  # no extended headers
             count = min(count, _SHORT_COUNT_LIMIT)
         self.send(
-            channel.rights_message()
-            + pack_head(Command.CREATE_CHAN, 0, served.data_type, count, cid, sid)
+            channel.rights_message() + pack_head(_CREATE_CHAN, 0, served.data_type, count, cid, sid)
         )
 
     def _new_sid(self) -> int:

@@ -12,6 +12,7 @@ from ..._protocol.header import HEADER, Head
 
 __all__ = ["SearchResponder"]
 
+_VERSION, _SEARCH = int(Command.VERSION), int(Command.SEARCH)
 _FROM_HERE = 0xFFFFFFFF
 """In a reply: the server is where the reply comes from."""
 _MINOR = DEFAULT_PROTOCOL_VERSION.to_bytes(2, "big").ljust(8, b"\0")
@@ -56,15 +57,15 @@ class SearchResponder:
         version = sequence = 0
         replies: list[bytes] = []
         for head, payload in walk_datagram(datagram):
-            if head[0] == Command.VERSION:
+            if head[0] == _VERSION:
                 version = head[3]
                 sequence = head[4] if head[2] & 1 else 0
-            elif head[0] == Command.SEARCH and head[3] >= _OLDEST_VERSION:
-                version = max(version, head[3])
+            elif head[0] == _SEARCH and head[3] >= _OLDEST_VERSION:
+                if head[3] > version:
+                    version = head[3]
                 if self._knows(_searched_name(payload)):
                     replies.append(
-                        HEADER.pack(Command.SEARCH, 8, self.tcp_port, 0, _FROM_HERE, head[5])
-                        + _MINOR
+                        HEADER.pack(_SEARCH, 8, self.tcp_port, 0, _FROM_HERE, head[5]) + _MINOR
                     )
         if not replies:
             return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -74,15 +75,23 @@ def make_reply(data_type: int, data_count: int, payload: Buffer, status: int = _
     size = padded(len(payload))
     if size != len(payload):
         payload = bytes(payload).ljust(size, b"\0")
+    read_head, event_head, tail = _reply_heads(data_type, data_count, size, status)
+    if size >= LARGE_BODY:
+        return Reply(read_head, event_head, tail, payload)
+    return Reply(read_head, event_head, tail + payload, b"")
+
+
+@lru_cache(maxsize=256)
+def _reply_heads(
+    data_type: int, data_count: int, size: int, status: int
+) -> tuple[bytes, bytes, bytes]:
+    """Return what stands before the payload of a reply; kept, since most replies are of few kinds."""
     if size >= SHORT_LIMIT or data_count >= SHORT_LIMIT:
         short_size, short_count, tail = 0xFFFF, 0, EXTENDED_SIZES.pack(size, data_count)
     else:
         short_size, short_count, tail = size, data_count, b""
     read_head = HEADER.pack(Command.READ_NOTIFY, short_size, data_type, short_count, status, 0)[:12]
-    event_head = b"\0\1" + read_head[2:]
-    if size >= LARGE_BODY:
-        return Reply(read_head, event_head, tail, payload)
-    return Reply(read_head, event_head, tail + payload, b"")
+    return read_head, b"\0\1" + read_head[2:], tail
 
 
 def failure_reply(data_type: int, data_count: int, status: int) -> Reply:

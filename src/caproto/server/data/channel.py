@@ -16,6 +16,7 @@ from .state import ALARM_FLAG, VALUE_FLAGS, ChannelState
 
 __all__ = ["ChannelData"]
 
+_ALL_RIGHTS = AccessRights.READ | AccessRights.WRITE
 _SETTABLE = ("timestamp", "status", "severity")
 
 
@@ -61,7 +62,7 @@ class ChannelData(ChannelState):
     @plain
     def check_access(self, hostname: str, username: str) -> AccessRights:
         """Tell what a user on a host may do; everything, unless a subclass says otherwise."""
-        return AccessRights.READ | AccessRights.WRITE
+        return _ALL_RIGHTS
 
     @property
     def reads_at_once(self) -> bool:
@@ -181,9 +182,14 @@ class ChannelData(ChannelState):
         """Do what `write_from_dbr` does where nothing has to be awaited."""
         if self._write_acknowledgement(data, data_type):
             return
-        value = self.preprocess_value(self.value_from_dbr(data, NATIVE_TYPES[data_type]))
+        value = self.value_from_dbr(data, NATIVE_TYPES[data_type])
+        self._write_at_once(value, 0, _metadata_keywords(metadata) if metadata else {})
+
+    def _write_at_once(self, value: Any, flags: int, metadata: dict[str, Any]) -> None:
+        """Do what `write` does where nothing has to be awaited."""
+        value = self.preprocess_value(value)
         self.check_value(value)
-        self.publish_now(self._store(value, 0, _metadata_keywords(metadata)))
+        self.publish_now(self._store(value, flags, metadata))
 
     def value_from_dbr(self, data: Any, native: ChannelType) -> Any:
         """Convert elements of a plain type to a value of this PV; as many as it can hold."""
@@ -240,6 +246,11 @@ class ChannelData(ChannelState):
         CaprotoValueError
             If the value is too long, not of the PV's kind, or beyond its limits.
         """
+        if verify_value and self.writes_at_once:
+            self._write_at_once(
+                value, flags, metadata
+            )  # 1 us less than to await what awaits nothing
+            return
         value = self.preprocess_value(value)
         try:
             if verify_value:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..._constants import EPICS2UNIX_EPOCH, MAX_STRING_SIZE
 from ..._errors import CaprotoValueError
-from ..._protocol.arrays import Buffer, encode_values
+from ..._protocol.arrays import SCALAR_READERS, Buffer, encode_values
 from ..._protocol.dbr import DBR_TYPES, ELEMENT_SIZES, METADATA_SIZES, NATIVE_TYPES
 from ..._protocol.enums import ChannelType
 from ..._protocol.status import CAStatus
@@ -18,7 +18,7 @@ from ..._protocol.timestamps import TimeStamp
 if TYPE_CHECKING:
     from .state import ChannelState
 
-__all__ = ["encode_value", "epics_time", "now"]
+__all__ = ["TIMED_NUMBERS", "encode_value", "epics_time", "now"]
 
 _ALARM = Struct(">HH")
 _ALARM_AND_TIME = Struct(">HHII")
@@ -28,6 +28,16 @@ _LARGEST_FILL = 1 << 24
 _FIRST_STS = ChannelType.STS_STRING
 _FIRST_TIME = ChannelType.TIME_STRING
 _FIRST_GR = ChannelType.GR_STRING
+
+
+TIMED_NUMBERS = {
+    int(data_type): Struct(
+        f">HHII{METADATA_SIZES[data_type] - 12}x{SCALAR_READERS[data_type].format[-1]}"
+    )
+    for data_type in ChannelType
+    if _FIRST_TIME < data_type < _FIRST_GR
+}
+"""How one number is packed with alarm and time, by DBR type."""
 
 
 def encode_value(data: ChannelState, data_type: int, data_count: int) -> tuple[Buffer, int]:

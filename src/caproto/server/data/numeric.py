@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 from ..._errors import CaprotoValueError
-from ..._protocol.dbr import DbrMetadata
+from ..._protocol.arrays import Buffer
+from ..._protocol.dbr import NATIVE_TYPES, DbrMetadata
 from ..._protocol.enums import AlarmSeverity, AlarmStatus, ChannelType, SubscriptionType
 from ..._protocol.status import CAStatus
 from .channel import ChannelData
@@ -19,6 +20,7 @@ from .conversion import (
     numbers_from_text,
     text_from_number,
 )
+from .encoding import TIMED_NUMBERS
 
 __all__ = [
     "CannotExceedLimits",
@@ -40,7 +42,10 @@ _LIMITS = (
     "lower_ctrl_limit",
 )
 _NO_ALARM = (AlarmStatus.NO_ALARM, AlarmSeverity.NO_ALARM)
-_ALARM_FLAG = int(SubscriptionType.DBE_ALARM)
+_VALUE_FLAG, _LOG_FLAG, _ALARM_FLAG = (
+    int(flag)
+    for flag in (SubscriptionType.DBE_VALUE, SubscriptionType.DBE_LOG, SubscriptionType.DBE_ALARM)
+)
 
 
 class CannotExceedLimits(CaprotoValueError):
@@ -224,10 +229,10 @@ class ChannelNumeric(ChannelData):
         # Compared with what was sent last, so that many small steps do not go unseen.
         if self.value_atol <= 0 or not abs(new - self._sent_value) <= self.value_atol:
             self._sent_value = new
-            flags |= SubscriptionType.DBE_VALUE
+            flags |= _VALUE_FLAG
         if self.log_atol <= 0 or not abs(new - self._sent_log) <= self.log_atol:
             self._sent_log = new
-            flags |= SubscriptionType.DBE_LOG
+            flags |= _LOG_FLAG
         return flags
 
     def preprocess_element(self, value: Any) -> Any:
@@ -237,6 +242,16 @@ class ChannelNumeric(ChannelData):
         if isinstance(value, int) and not number_fits(value, self.data_type):
             raise CaprotoValueError(f"{value} is beyond what {self.data_type.name} can hold")
         return value
+
+    def encode(self, data_type: int, data_count: int) -> tuple[Buffer, int]:
+        """Return metadata and values in wire form; see `ChannelState.encode`."""
+        packer = TIMED_NUMBERS.get(data_type)
+        if packer is None or data_count > 1 or not isinstance(self._value, int | float):
+            return super().encode(data_type, data_count)
+        # What nearly every update is: packed in one go, 0.5 us instead of 1.5.
+        number = self.values_as(NATIVE_TYPES[data_type])
+        alarm = self.current_alarm
+        return packer.pack(alarm.status, alarm.severity, *self.stamp, number), 1
 
     def values_as(self, native: ChannelType) -> Any:
         """Return the numbers as elements of another type; as text, with the PV's precision."""
