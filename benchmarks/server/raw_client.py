@@ -9,11 +9,24 @@ from itertools import count
 from types import TracebackType
 from typing import NamedTuple
 
-__all__ = ["HOST", "Message", "RawCircuit", "messages", "pack", "search_all"]
+__all__ = [
+    "CREATED_BYTES",
+    "HOST",
+    "Message",
+    "RawCircuit",
+    "created",
+    "creation",
+    "messages",
+    "pack",
+    "search_all",
+    "searches",
+]
 
 HOST = "127.0.0.1"
 HEADER = struct.Struct(">HHHHII")
 VERSION = 13
+CREATED_BYTES = 2 * HEADER.size
+"""What comes back for each channel: the rights and the confirmation."""
 TIMEOUT = 10.0
 """Seconds without a byte after which a server counts as broken."""
 SEARCH_BYTES = 1400
@@ -103,28 +116,10 @@ class RawCircuit:
         return self.receive(size)
 
     def create(self, names: Sequence[str]) -> list[int]:
-        """Open channels, all requests in one piece, and return their sids.
-
-        Raises
-        ------
-        AssertionError
-            If one of them is not opened as a scalar double that may be read and written.
-        """
-        requests, cids = [], []
-        for name in names:
-            cid = next(self._cids)
-            cids.append(cid)
-            requests.append(pack(18, 0, 0, cid, VERSION, name.encode() + b"\0"))
-        replies = self.exchange(b"".join(requests), 2 * HEADER.size * len(names))
-        rights, sids = {}, {}
-        for reply in messages(replies):
-            if reply.command == 22:
-                rights[reply.p1] = reply.p2
-            else:
-                assert reply[:3] == (18, 6, 1), reply
-                sids[reply.p1] = reply.p2
-        assert rights == dict.fromkeys(cids, 3), "not all may be read and written"
-        return [sids[cid] for cid in cids]
+        """Open channels, all requests in one piece, and return their sids."""
+        cids = [next(self._cids) for _ in names]
+        replies = self.exchange(creation(names, cids), CREATED_BYTES * len(names))
+        return created(replies, cids)
 
     def subscribe(self, sids: Iterable[int], data_type: int, update_size: int) -> list[Message]:
         """Subscribe to values and alarms, and return the first updates."""
@@ -133,7 +128,48 @@ class RawCircuit:
         return list(messages(self.exchange(b"".join(requests), update_size * len(requests))))
 
 
-def search_all(port: int, names: Sequence[str]) -> None:
+def creation(names: Sequence[str], cids: Sequence[int]) -> bytes:
+    """Return the requests that open channels."""
+    return b"".join(
+        pack(18, 0, 0, cid, VERSION, name.encode() + b"\0")
+        for name, cid in zip(names, cids, strict=True)
+    )
+
+
+def created(replies: bytes, cids: Sequence[int]) -> list[int]:
+    """Return the sids of channels that have been opened.
+
+    Raises
+    ------
+    AssertionError
+        If one of them is not opened as a scalar double that may be read and written.
+    """
+    rights, sids = {}, {}
+    for reply in messages(replies):
+        if reply.command == 22:
+            rights[reply.p1] = reply.p2
+        else:
+            assert reply[:3] == (18, 6, 1), reply
+            sids[reply.p1] = reply.p2
+    assert rights == dict.fromkeys(cids, 3), "not all may be read and written"
+    return [sids[cid] for cid in cids]
+
+
+def searches(names: Sequence[str]) -> list[tuple[bytes, set[int]]]:
+    """Return datagrams that search for PVs, and the cids that each of them asks for."""
+    found = []
+    datagram, cids = pack(0, 0, VERSION), set[int]()
+    for cid, name in enumerate(names):
+        request = pack(6, 5, VERSION, cid, cid, name.encode() + b"\0")
+        if len(datagram) + len(request) > SEARCH_BYTES:
+            found.append((datagram, cids))
+            datagram, cids = pack(0, 0, VERSION), set()
+        datagram += request
+        cids.add(cid)
+    return [*found, (datagram, cids)]
+
+
+def search_all(port: int, prepared: Iterable[tuple[bytes, set[int]]]) -> None:
     """Search for PVs by UDP, datagram by datagram; return when the server has answered for all.
 
     Raises
@@ -144,21 +180,8 @@ def search_all(port: int, names: Sequence[str]) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.connect((HOST, port))
         sock.settimeout(SEARCH_TIMEOUT)
-        for datagram, cids in _searches(names):
+        for datagram, cids in prepared:
             _search(sock, datagram, cids)
-
-
-def _searches(names: Sequence[str]) -> Iterator[tuple[bytes, set[int]]]:
-    """Yield datagrams, and the cids that each of them asks for."""
-    datagram, cids = pack(0, 0, VERSION), set[int]()
-    for cid, name in enumerate(names):
-        request = pack(6, 5, VERSION, cid, cid, name.encode() + b"\0")
-        if len(datagram) + len(request) > SEARCH_BYTES:
-            yield datagram, cids
-            datagram, cids = pack(0, 0, VERSION), set()
-        datagram += request
-        cids.add(cid)
-    yield datagram, cids
 
 
 def _search(sock: socket.socket, datagram: bytes, cids: set[int]) -> None:
@@ -167,10 +190,18 @@ def _search(sock: socket.socket, datagram: bytes, cids: set[int]) -> None:
         sock.send(datagram)
         try:
             while cids:
-                for reply in messages(sock.recv(65536)):
-                    if reply.command == 6:
-                        cids.discard(reply.p2)
+                cids.difference_update(_answered(sock.recv(65536)))
             return
         except TimeoutError:
             continue
     raise TimeoutError(f"{len(cids)} searches of a datagram were not answered")
+
+
+def _answered(datagram: bytes) -> Iterator[int]:
+    """Yield the cids in a reply to searches."""
+    offset, unpack = 0, HEADER.unpack_from
+    while offset < len(datagram):
+        head = unpack(datagram, offset)
+        offset += HEADER.size + head[1]
+        if head[0] == 6:
+            yield head[5]

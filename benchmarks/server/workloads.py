@@ -19,7 +19,17 @@ from benchmarks.server.pvs import (
     target_name,
     trigger_name,
 )
-from benchmarks.server.raw_client import Message, RawCircuit, messages, pack, search_all
+from benchmarks.server.raw_client import (
+    CREATED_BYTES,
+    Message,
+    RawCircuit,
+    created,
+    creation,
+    messages,
+    pack,
+    search_all,
+    searches,
+)
 from tests.support import Ioc
 
 __all__ = ["connect", "fan_out", "read", "subscribed_channels", "write"]
@@ -195,13 +205,21 @@ def fan_out(ioc: Ioc, seconds: float, clients: int) -> Measurement:
 def connect(ioc: Ioc, seconds: float) -> Measurement:
     """Find 10,000 PVs and open a channel to each, once, whatever time it takes."""
     names = [input_name(index) for index in range(CHANNELS)]
+    prepared = searches(names)
+    size = CREATED_BYTES * CREATED_TOGETHER
+    parts = [
+        range(start, start + CREATED_TOGETHER) for start in range(0, CHANNELS, CREATED_TOGETHER)
+    ]
+    requests = [creation(names[part.start : part.stop], part) for part in parts]
     cpu = -cpu_seconds(ioc)
-    with Stopwatch() as watch:
-        search_all(ioc.port, names)
-        with RawCircuit(ioc.port) as circuit:
-            for start in range(0, CHANNELS, CREATED_TOGETHER):
-                circuit.create(names[start : start + CREATED_TOGETHER])
-            cpu += cpu_seconds(ioc)
+    with contextlib.ExitStack() as stack:
+        with Stopwatch() as watch:
+            search_all(ioc.port, prepared)
+            circuit = stack.enter_context(RawCircuit(ioc.port))
+            answers = [circuit.exchange(request, size) for request in requests]
+        cpu += cpu_seconds(ioc)
+    for part, answer in zip(parts, answers, strict=True):
+        assert len(set(created(answer, part))) == CREATED_TOGETHER
     return Measurement([watch.seconds], cpu / CHANNELS)
 
 

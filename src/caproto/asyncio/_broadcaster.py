@@ -87,7 +87,14 @@ class SharedBroadcaster:
         except OSError:
             pass  # a smaller one works, with more retries
         self._buffer = memoryview(bytearray(_MAX_DATAGRAM))
-        self._loop.add_reader(self._sock, self._readable)
+        try:
+            self._loop.add_reader(self._sock, self._readable)
+        except NotImplementedError:
+            self._sock.close()
+            raise CaprotoRuntimeError(
+                "This event loop cannot watch a UDP socket: on Windows, run the program on a "
+                "asyncio.SelectorEventLoop"
+            ) from None
         self._registration = self._loop.call_soon(self._register_again)
         self._name_servers = self._make_name_servers()
         numbers = tuple(address for address in self.settings.addr_list if is_ipv4(address.host))

@@ -137,7 +137,8 @@ class BeaconRecord:
         if average is None:
             self.average = period
             return Rhythm.NORMAL if advance == 1 else Rhythm.BROKEN
-        self.average = 0.875 * average + 0.125 * period
+        # A gap counts as two periods at most: with its full length, the five beacons after it would seem too early.
+        self.average = 0.875 * average + 0.125 * min(period, 2 * average)
         if advance != 1 or period >= average * 3.25 or period <= average * 0.80:
             return Rhythm.BROKEN
         return Rhythm.LATE if period >= average * 1.25 else Rhythm.NORMAL
