@@ -41,8 +41,8 @@ def test_searches_for_what_is_not_there_become_rare(phases: dict[str, Phase]) ->
     phase = phases["searching what is not there"]
     missing = CHANNELS // 10
     assert phase.connected == CHANNELS - missing
-    # Beacons that get lost look like news: without them, it would be 8 times in 10 minutes.
-    assert missing < phase.requests < 60 * missing
+    # About 14 times each, and a few more when three beacons of a server are lost in a row: that looks like news.
+    assert missing < phase.requests < 30 * missing
 
 
 def test_servers_that_come_back_are_found_at_once(phases: dict[str, Phase]) -> None:

@@ -394,3 +394,13 @@ def test_reads_work_while_beacons_storm(
     clock.run(0.1)
     assert waiter.result is not None
     assert len(server.connection.of(ReadNotifyRequest)) == 1
+
+
+def test_one_gap_in_the_beacons_is_one_anomaly() -> None:
+    """Three beacons lost in a row, and those that follow in rhythm are no news."""
+    record, now = BeaconRecord(0, 0.0), 0.0
+    rhythms = []
+    for beacon_id in (1, 2, 3, 4, 8, 9, 10, 11, 12, 13):
+        now = 15.0 * beacon_id
+        rhythms.append(record.on_beacon(beacon_id, now))
+    assert rhythms == [Rhythm.NORMAL] * 4 + [Rhythm.BROKEN] + [Rhythm.NORMAL] * 5

@@ -230,6 +230,21 @@ async def test_a_putter_may_change_a_value_or_leave_it_or_refuse_it() -> None:
     assert data.fields == [4, 15, 13]
 
 
+async def test_a_check_may_skip_a_write_of_the_ioc_and_of_a_client() -> None:
+    class Checked(ChannelInteger):
+        def check_value(self, data: Any) -> None:
+            if data < 0:
+                raise SkipWrite
+
+    data = Checked(value=1)
+    assert data.writes_at_once
+    await data.write(-1)
+    data.write_now([-2], ChannelType.LONG, None)
+    assert data.value == 1
+    await data.write(2)
+    assert data.value == 2
+
+
 async def test_unknown_metadata_is_refused() -> None:
     with pytest.raises(CaprotoValueError, match="nonsense"):
         await ChannelDouble(value=1.0).write(1.0, nonsense=3)

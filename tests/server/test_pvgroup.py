@@ -417,6 +417,23 @@ async def test_the_handlers_of_a_plain_group_leave_a_value_alone() -> None:
     assert (await group.x.read(T.LONG))[1].tolist() == [2]
 
 
+async def test_a_pv_that_awaits_something_at_each_value_is_written_without_a_handler_too() -> None:
+    class Noted(PvpropertyDouble):
+        seen: ClassVar[list[float]] = []
+
+        async def update_fields(self, value: Any) -> None:
+            self.seen.append(value)
+
+    class Group(PVGroup):
+        x = pvproperty(value=1.0, dtype=Noted)
+
+    group = Group("")
+    assert not group.x.writes_at_once
+    await group.x.write(2.5)
+    assert group.x.value == 2.5
+    assert Noted.seen == [2.5]
+
+
 def test_states_are_told_to_all_pvs() -> None:
     calls: list[Any] = []
 

@@ -188,7 +188,10 @@ class ChannelData(ChannelState):
     def _write_at_once(self, value: Any, flags: int, metadata: dict[str, Any]) -> None:
         """Do what `write` does where nothing has to be awaited."""
         value = self.preprocess_value(value)
-        self.check_value(value)
+        try:
+            self.check_value(value)
+        except SkipWrite:
+            return
         self.publish_now(self._store(value, flags, metadata))
 
     def value_from_dbr(self, data: Any, native: ChannelType) -> Any:

@@ -1,0 +1,104 @@
+"""From a client's bytes to the bytes that answer them: the server's hot path, without a socket."""
+
+from __future__ import annotations
+
+import struct
+
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from benchmarks.micro.bench_monitor import report
+from caproto import ChannelDouble
+from tests.server.fake_shell import Client, message
+
+REQUESTS = 1_000
+CLIENTS = 100
+TIME_DOUBLE = 20
+UPDATE_BYTES = 40
+CONFIRMATION_BYTES = 16
+
+
+def test_reads_are_answered_while_the_chunk_is_walked(benchmark: BenchmarkFixture) -> None:
+    """Guards the bytes that are kept from the last one who asked: the target is 1.0 us."""
+    client = Client({"pv": ChannelDouble(value=1.5)})
+    sid = client.create("pv")
+    chunk = b"".join(message(15, TIME_DOUBLE, 1, sid, ioid) for ioid in range(REQUESTS))
+    writes = client.shell.writes
+
+    def feed() -> None:
+        writes.clear()
+        client.circuit.feed(chunk)
+
+    benchmark(feed)
+    assert sum(map(len, writes)) == REQUESTS * UPDATE_BYTES
+    assert not client.shell.waiting  # nothing was left for later
+    report(benchmark, REQUESTS)
+
+
+def test_confirmed_writes(benchmark: BenchmarkFixture) -> None:
+    """Guards that a write to a PV without a putter needs no coroutine: the target is 5 us."""
+    data = ChannelDouble(value=0.0)
+    client = Client({"pv": data})
+    sid = client.create("pv")
+    chunk = b"".join(
+        message(19, 6, 1, sid, ioid, struct.pack(">d", ioid)) for ioid in range(REQUESTS)
+    )
+    writes = client.shell.writes
+
+    def feed() -> None:
+        writes.clear()
+        client.circuit.feed(chunk)
+
+    benchmark(feed)
+    assert sum(map(len, writes)) == REQUESTS * CONFIRMATION_BYTES
+    assert data.value == REQUESTS - 1
+    report(benchmark, REQUESTS)
+
+
+def test_new_value_to_one_subscriber(benchmark: BenchmarkFixture) -> None:
+    """Guards `ChannelData.write` and the packing of value, alarm and time in one go: the target is 5 us."""
+    data, (client,) = _subscribed(1)
+
+    def write() -> None:
+        for number in range(REQUESTS):
+            _run(data, float(number))
+        client.shell.writes.clear()
+        client.shell.turn()
+
+    benchmark(write)
+    # The rest has gone before, in between: no more than some hundreds of updates gather.
+    assert 0 < len(b"".join(client.shell.writes)) <= REQUESTS * UPDATE_BYTES
+    report(benchmark, REQUESTS)
+
+
+def test_new_value_to_many_subscribers(benchmark: BenchmarkFixture) -> None:
+    """Guards that an update is encoded once for all clients: the target is 0.5 us for each."""
+    data, clients = _subscribed(CLIENTS)
+
+    def write() -> None:
+        _run(data, 1.5)
+        for client in clients:
+            client.shell.writes.clear()
+            client.shell.turn()
+
+    benchmark(write)
+    assert {len(b"".join(client.shell.writes)) for client in clients} == {UPDATE_BYTES}
+    report(benchmark, CLIENTS)
+
+
+def _subscribed(count: int) -> tuple[ChannelDouble, list[Client]]:
+    """Return a PV, and clients that are subscribed to it."""
+    data = ChannelDouble(value=0.0)
+    clients = [Client({"pv": data}) for _ in range(count)]
+    for client in clients:
+        client.subscribe(client.create("pv"), data_type=TIME_DOUBLE, count=1)
+    return data, clients
+
+
+def _run(data: ChannelDouble, value: float) -> None:
+    """Do what ``await data.write(value)`` does; it waits for nothing."""
+    writing = data.write(value)
+    try:
+        writing.send(None)
+    except StopIteration:
+        return
+    raise AssertionError("the write waits for something")
