@@ -19,7 +19,7 @@ from tests.support.without_realtime import drop_sys_nice
 
 __all__ = ["main"]
 
-ROUNDS, SECONDS = 7, 0.5
+ROUNDS, SECONDS = 5, 0.5
 QUICK_ROUNDS, QUICK_SECONDS = 2, 0.2
 
 

@@ -297,7 +297,7 @@ async def test_caproto_824_several_contexts_in_one_loop_are_independent(loopback
         await first.disconnect()
         assert await two.read() is not None
         await until(lambda: bool(states.states))  # the callback runs on a worker thread
-        assert states.states == ["connected"]
+        await states.until("connected")
         await second.disconnect()
 
 

@@ -99,7 +99,7 @@ class VirtualCircuitManager:
 
     async def disconnect(self) -> None:
         """Close the circuit; its PVs are searched and connected again."""
-        self.core.close("the program asked for it", self._loop.time())
+        self.core.close("the program asked for it", self._loop.time(), by_program=True)
         await self.wait_closed()
 
     # --- the socket -------------------------------------------------------------------------------------------------

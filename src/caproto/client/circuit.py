@@ -88,6 +88,7 @@ class Circuit:
         "bytes_in",
         "bytes_out",
         "connect_deadline",
+        "ended_by_program",
         "engine",
         "health",
         "manager",
@@ -117,6 +118,7 @@ class Circuit:
         self.stream = MessageStream(Inbox(self).handlers(), engine.max_payload)
         self.health = Liveness(now, engine.conn_tmo, engine.answer_time)
         self.opened_at = now
+        self.ended_by_program = False
         self.connect_deadline = now + engine.connect_time
         self.proven = False  # whether the server has ever made a channel
         self._creation_check: tuple[float, int] | None = None
@@ -232,10 +234,16 @@ class Circuit:
         write(data)
         engine.wake_for(self.next_deadline())
 
-    def close(self, reason: str, now: float, *, retry: bool = True) -> None:
-        """End the circuit, whoever ended it; its PVs are searched again if `retry`."""
+    def close(
+        self, reason: str, now: float, *, retry: bool = True, by_program: bool = False
+    ) -> None:
+        """End the circuit, whoever ended it; its PVs are searched again if `retry`.
+
+        The server is not to blame for an early end `by_program`.
+        """
         if self.state is CircuitState.CLOSED:
             return
+        self.ended_by_program = by_program
         was_connected = self.connected
         self.state = CircuitState.CLOSED
         self.protocol.closed()

@@ -281,7 +281,8 @@ class ClientEngine:
         by_pv: dict[PVCore, list[Request]] = {}
         for request in requests:
             by_pv.setdefault(request.pv, []).append(request)
-        if retry and (not circuit.proven or now - circuit.opened_at < _SHORT_LIFE):
+        short = now - circuit.opened_at < _SHORT_LIFE and not circuit.ended_by_program
+        if retry and (short or not circuit.proven):
             self._penalties.setdefault(circuit.address, _Penalty()).strike(now)
         if retry and not circuit.proven:
             logger.warning(
