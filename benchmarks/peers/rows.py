@@ -147,7 +147,7 @@ def _blast(
             "pvs": pvs,
             "updates": 8_000 if array else 1_000_000,
             "mode": mode,
-            "seconds": 6.0,
+            "seconds": 4.0,
         },
         quick={"updates": 2_000 if array else 200_000, "seconds": 1.5} if in_quick else None,
         too_slow=SLOW,
@@ -384,7 +384,7 @@ ROWS: tuple[Row, ...] = (
         clients=NOT_THE_FLOOR,
         target=Target("< 0.1 % CPU", limit=0.1),
         both_pinnings=False,
-        rounds=2,
+        rounds=1,
         too_slow=SLOW,
     ),
     Row(

@@ -183,28 +183,6 @@ class Circuit:
         """Tell whether a request for `pv` has no reply yet."""
         return any(request.pv_of(ioid) is pv for ioid, request in self.tables.requests.items())
 
-    def describe_silence(self, now: float) -> str:
-        """Say how far things went with this server, and what to do."""
-        host, port = self.address
-        if self.state is CircuitState.CONNECTING:
-            return (
-                f"A server at {host}:{port} answered the search, but a TCP connection to it is not made yet; a "
-                "firewall may block the port, or the server may be overloaded."
-            )
-        silent = now - self.health.last_bytes
-        owed = [
-            f"{len(table)} {what}"
-            for table, what in (
-                (self.tables.requests, "other replies"),
-                (self.tables.creating, "channels"),
-            )
-            if table
-        ]
-        return (
-            f"The TCP connection to {host}:{port} stands; the server has sent nothing for {max(0.0, silent):.1f} s"
-            f"{' and owes ' if owed else ''}{' and '.join(owed)}. It may be overloaded or hang."
-        )
-
     # --- life -------------------------------------------------------------------------------------------------------
 
     def connected_by(self, write: Callable[[bytes], Any], now: float) -> None:

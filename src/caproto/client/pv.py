@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from .._errors import CaprotoTimeoutError
 from .._protocol.enums import AccessRights, ChannelType
 from .._protocol.states import CLIENT
+from .explain import describe_silence
 
 if TYPE_CHECKING:
     from .._protocol.channel import ClientChannel
@@ -129,7 +130,7 @@ class PVCore:
             )
         elif self.circuit is not None:
             stage = "create" if self.circuit.connected else "connect"
-            text = f"{self!r} could not connect within {seconds}-second timeout. {self.circuit.describe_silence(now)}"
+            text = f"{self!r} could not connect within {seconds}-second timeout. {describe_silence(self.circuit, now)}"
         else:
             text = f"{self!r} could not connect within {seconds}-second timeout."
         return CaprotoTimeoutError(

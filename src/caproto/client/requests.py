@@ -10,6 +10,7 @@ from .._protocol.arrays import Buffer
 from .._protocol.enums import Command
 from .._protocol.header import pack_head
 from .._protocol.status import CAStatusCode, status_from_code
+from .explain import describe_silence
 
 if TYPE_CHECKING:
     from .host import Waiter
@@ -166,7 +167,7 @@ def reply_timeout(request: Request, now: float) -> CaprotoTimeoutError:
     return CaprotoTimeoutError(
         f"Server at {host}:{port} did not respond to attempt to {_VERBS[Command(request.command)]} channel "
         f"named {pv.name!r} within {float(request.timeout or 0)}-second timeout. The ioid of the expected "
-        f"response is {request.ioid}. {pv.circuit.describe_silence(now)}",
+        f"response is {request.ioid}. {describe_silence(pv.circuit, now)}",
         pv_name=pv.name,
         address=pv.circuit.address,
         stage="reply",
