@@ -151,14 +151,17 @@ async def _wait_for(awaitable: Awaitable[Any]) -> Any:
 
 
 async def _within_a_block(awaitable: Awaitable[Any]) -> Any:
-    block = getattr(asyncio, "timeout", None)
-    if block is None:
-        pytest.skip("asyncio.timeout came with Python 3.11")
+    block: Any = getattr(asyncio, "timeout", None)  # since Python 3.11
     async with block(0.05):
         return await awaitable
 
 
-@pytest.mark.parametrize("limited", [_wait_for, _within_a_block])
+_needs_311 = pytest.mark.skipif(
+    not hasattr(asyncio, "timeout"), reason="asyncio.timeout came with Python 3.11"
+)
+
+
+@pytest.mark.parametrize("limited", [_wait_for, pytest.param(_within_a_block, marks=_needs_311)])
 async def test_timeout_of_the_caller(
     shared_ioc: CIoc, impatient: Impatience, limited: Callable[[Awaitable[Any]], Awaitable[Any]]
 ) -> None:
