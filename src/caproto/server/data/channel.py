@@ -252,7 +252,7 @@ class ChannelData(ChannelState):
         if verify_value and self.writes_at_once:
             self._write_at_once(
                 value, flags, metadata
-            )  # 1 us less than to await what awaits nothing
+            )  # 0.4 us less than to await what awaits nothing
             return
         value = self.preprocess_value(value)
         try:

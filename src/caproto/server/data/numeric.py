@@ -248,7 +248,7 @@ class ChannelNumeric(ChannelData):
         packer = TIMED_NUMBERS.get(data_type)
         if packer is None or data_count > 1 or not isinstance(self._value, int | float):
             return super().encode(data_type, data_count)
-        # What nearly every update is: packed in one go, 0.5 us instead of 1.5.
+        # What nearly every update is: packed in one go, 0.8 us instead of 1.5.
         number = self.values_as(NATIVE_TYPES[data_type])
         alarm = self.current_alarm
         return packer.pack(alarm.status, alarm.severity, *self.stamp, number), 1
