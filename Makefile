@@ -40,7 +40,7 @@ test: venv ## run all tests
 	$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: check
-check: format-check lint types layers coverage ## what every change must pass; CI runs this
+check: format-check lint types layers coverage bench-micro-once ## what every change must pass; CI runs this
 
 .PHONY: format-check
 format-check: venv
@@ -70,9 +70,13 @@ coverage: venv ## run all tests and see which branches they reach
 	$(BIN)/coverage report
 	$(BIN)/coverage report --fail-under=$(COVERAGE_MIN) --include='$(COVERAGE_OF)'
 
+.PHONY: bench-micro-once
+bench-micro-once: venv ## run each micro-benchmark once, without judging times
+	$(BIN)/python -m pytest benchmarks/micro -o python_files='bench_*.py test_*.py' --benchmark-disable -q
+
 .PHONY: bench-micro
 bench-micro: venv ## measure the hot path (benchmarks/micro)
-	$(BIN)/python -m pytest benchmarks/micro -o python_files='bench_*.py test_*.py' -o timeout=600 $(ARGS)
+	$(BIN)/python -m pytest benchmarks/micro -o python_files='bench_*.py test_*.py' -o timeout=600 --benchmark-enable -s $(ARGS)
 
 .PHONY: bench
 bench: venv ## compare our client with its peers (benchmarks/peers); needs the network once
