@@ -395,7 +395,6 @@ ROWS: tuple[Row, ...] = (
         "read_loaded",
         {"pvs": 200, "updates": 1_200_000, "count": 2_000},
         {"updates": 200_000, "count": 300},
-        clients=NOT_THE_FLOOR,
         target=Target("≤ 5", limit=5.0),
         rounds=3,
         too_slow=SLOW,
