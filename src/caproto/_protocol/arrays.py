@@ -207,7 +207,7 @@ def select_backend(name: str) -> None:
             from .numpy_arrays import NUMPY_BACKEND
         except ImportError as error:
             raise CaprotoValueError(
-                "the 'numpy' back end needs numpy: pip install 'caproto[standard]'"
+                "the 'numpy' back end needs numpy: pip install numpy"
             ) from error
         register_backend(NUMPY_BACKEND)
     if name not in _backends:
