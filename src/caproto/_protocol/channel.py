@@ -137,11 +137,17 @@ class ClientChannel(BaseChannel):
     def readable_type(self, data_type: int | str | None) -> ChannelType:
         """Return the DBR type that `data_type` means for this channel.
 
+        Beside the families there is ``'text'``: an array of characters as it is, and anything else as a string that the
+        server makes of it, with alarm and time.
+
         Raises
         ------
         CaprotoTypeError, CaprotoValueError
             If there is no such type, or it can be written only.
         """
+        if data_type == "text":
+            characters = self.native_data_type is ChannelType.CHAR and self.native_data_count != 1
+            return ChannelType.TIME_CHAR if characters else ChannelType.TIME_STRING
         kind = self._resolve_type(data_type)
         if kind in _PUT_ONLY:
             raise self._value_error(f"{kind.name} can be written only")
