@@ -80,7 +80,9 @@ async def test_text_and_lists_of_texts(c_ioc_env: CIoc) -> None:
     assert strings.name == "IO:wf:string"  # type: ignore[attr-defined]
     characters = await caget("IO:wf:char", datatype=str)
     assert isinstance(characters, str)
-    assert characters == bytes(await caget("IO:wf:char")).partition(b"\0")[0].decode(errors="replace")
+    assert characters == bytes(await caget("IO:wf:char")).partition(b"\0")[0].decode(
+        errors="replace"
+    )
 
 
 async def test_types_that_the_server_converts_to(c_ioc_env: CIoc) -> None:

@@ -52,6 +52,13 @@ async def default_context() -> Context:
     return context
 
 
+def present_context(*, forget: bool = False) -> Context | None:
+    """Return what `default_context` has made in the running event loop, if it has; the next one may be a new one."""
+    loop = asyncio.get_running_loop()
+    known = _contexts.pop(loop, None) if forget else _contexts.get(loop)
+    return None if known is None else known[0]
+
+
 async def _until_the_loop_ends(context: Context) -> AsyncGenerator[None, None]:
     """Disconnect `context` when the loop closes its asynchronous generators, as ``asyncio.run`` makes it do."""
     try:
