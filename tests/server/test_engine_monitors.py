@@ -85,7 +85,7 @@ def test_an_update_is_encoded_once_for_all_who_ask_for_the_same(
     for client in clients:
         sid = client.create("x")
         client.subscribe(sid, data_type=6)
-        client.subscribe(sid, data_type=20, id_=1)
+        client.subscribe(sid, data_type=27, id_=1)
     encoded: list[int] = []
     encode = Source.encode
 
@@ -95,7 +95,7 @@ def test_an_update_is_encoded_once_for_all_who_ask_for_the_same(
 
     monkeypatch.setattr(Source, "encode", counting)
     put(data, 1.0)
-    assert sorted(encoded) == [6, 20]
+    assert sorted(encoded) == [6, 27]
     for client in clients:
         assert [each.p2 for each in client.turn()] == [0, 1]
 

@@ -80,7 +80,7 @@ class PvpropertyData(ChannelData):
     """
 
     getter: Any = None
-    putter: Any = None
+    _putter: Any = None
     _group_reads: bool = False
     _group_writes: bool = False
     """Whether the group has a handler of its own for all its PVs."""
@@ -106,7 +106,7 @@ class PvpropertyData(ChannelData):
         if doc is not None:
             self.__doc__ = doc
         self.keep("getter", self._bound(pvspec.get))
-        self.keep("putter", self._bound(pvspec.put))
+        self.keep("_putter", self._bound(pvspec.put))
         self.keep("_group_reads", self._group_has("group_read"))
         self.keep("_group_writes", self._group_has("group_write"))
         for kind in ("startup", "shutdown", "scan"):
@@ -147,7 +147,17 @@ class PvpropertyData(ChannelData):
     @property
     def writes_at_once(self) -> bool:
         """Whether nothing has to be awaited to write this PV."""
-        return self._writes_plainly and self.putter is None and not self._group_writes
+        return self._writes_plainly and self._putter is None and not self._group_writes
+
+    @property
+    def putter(self) -> Any:
+        """The handler of new values, bound to the group; None if there is none."""
+        return self._putter
+
+    @putter.setter
+    def putter(self, putter: Any) -> None:
+        self._putter = putter
+        self.find_usual()
 
     def _group_has(self, name: str) -> bool:
         """Tell whether the group has a handler of its own for all its PVs."""
@@ -172,8 +182,8 @@ class PvpropertyData(ChannelData):
     async def verify_value(self, data: Any) -> Any:
         """Check the limits, then let the putter have the value, if there is one."""
         data = await super().verify_value(data)
-        if self.putter is not None:
-            modified = await self.putter(self, data)
+        if self._putter is not None:
+            modified = await self._putter(self, data)
         elif self._group_writes:
             modified = await self.group.group_write(self, data)
         else:

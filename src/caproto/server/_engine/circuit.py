@@ -19,7 +19,7 @@ from .channel import Channel
 from .monitors import Monitors
 from .reads import Reads
 from .served import CircuitShell, Served
-from .source import PENDING_LIMIT, Reply, Subscription
+from .source import PENDING_LIMIT, Subscription
 from .writes import Writes
 
 __all__ = ["Limits", "ServerCircuit"]
@@ -89,8 +89,8 @@ class ServerCircuit:
         """Messages that leave with the next flush."""
         self.flushing = False
         """Whether a flush is on its way already."""
-        self.held: dict[Subscription, Reply] | None = None
-        """The newest update of each subscription while none may be sent; None while they may."""
+        self.held: dict[Subscription, tuple[bytes, bytes, Buffer]] | None = None
+        """The newest update of each subscription while none may be sent, as for `send_reply`; None while they may."""
         self.closed = False
         self._find = find
         self._search_reply = search_reply
@@ -172,12 +172,12 @@ class ServerCircuit:
         if self._debug:
             logger.debug("%d bytes of payload", len(body), extra=self._log_extra("--->>>"))
 
-    def send_reply(self, head: bytes, id_: bytes, reply: Reply) -> None:
-        """Send one of the two messages that a reply can become."""
-        if reply.body:
-            self.send_large(head + id_ + reply.tail, reply.body)
+    def send_reply(self, id_: bytes, head: bytes, tail: bytes, body: Buffer) -> None:
+        """Send one of the two messages that a `Reply` can become."""
+        if body:
+            self.send_large(head + id_ + tail, body)
         else:
-            self.send(head + id_ + reply.tail)
+            self.send(head + id_ + tail)
 
     def send_error(self, head: Head, cid: int, status: int, text: str) -> None:
         """Complain about a request."""
@@ -247,8 +247,7 @@ class ServerCircuit:
         held, self.held = self.held, None
         while held and self.held is None:  # which sending may change, by a pause
             subscription = next(iter(held))
-            reply = held.pop(subscription)
-            self.send_reply(reply.event_head, subscription.id_bytes, reply)
+            self.send_reply(subscription.id_bytes, *held.pop(subscription))
         if held:
             self.held = held
 

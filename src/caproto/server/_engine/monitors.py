@@ -86,9 +86,9 @@ class Monitors:
             return  # cancelled while the PV got its value
         circuit = self._circuit
         if circuit.held is not None:
-            circuit.held[subscription] = reply
+            circuit.held[subscription] = reply[1:]
         else:
-            circuit.send_reply(reply.event_head, subscription.id_bytes, reply)
+            circuit.send_reply(subscription.id_bytes, *reply[1:])
         if channel.readable and status != _BADTYPE:
             channel.source.add(subscription)
 

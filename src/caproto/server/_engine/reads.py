@@ -87,7 +87,7 @@ class Reads:
         answer(channel, head, *await read_reply(channel, head))
 
     def _answer_notify(self, channel: Channel, head: Head, reply: Reply, status: int) -> None:
-        self._circuit.send_reply(reply.read_head, pack_id(head[5]), reply)
+        self._circuit.send_reply(pack_id(head[5]), reply.read_head, reply.tail, reply.body)
 
     def _answer_plain(self, channel: Channel, head: Head, reply: Reply, status: int) -> None:
         if status != _NORMAL:

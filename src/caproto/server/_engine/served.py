@@ -60,6 +60,10 @@ class Served(Protocol):
         """Store and publish a value that a client sent."""
         ...
 
+    def take_number(self, value: Any) -> bool:
+        """Store and publish a number, if that is all there is to it; return False and do nothing otherwise."""
+        ...
+
     async def auth_read(
         self, hostname: str, username: str, data_type: ChannelType, *, user_address: Any = None
     ) -> tuple[Any, Any]:

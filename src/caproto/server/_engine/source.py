@@ -13,6 +13,7 @@ from ..._protocol.enums import Command
 from ..._protocol.header import EXTENDED_SIZES, HEADER, SHORT_LIMIT, padded
 from ..._protocol.status import CAStatus
 from .served import Served
+from .timed_numbers import SECOND, NumberPacker, number_packer
 
 if TYPE_CHECKING:
     from .circuit import ServerCircuit
@@ -129,15 +130,58 @@ class Subscription:
 
 
 class Topic:
-    """The subscriptions to one PV that ask for the same type and count: they share the bytes."""
+    """The subscriptions to one PV that ask for the same type and count: they share the bytes.
 
-    __slots__ = ("key", "mask", "members")
+    Parameters
+    ----------
+    key : int
+        As `reply_key` returns it.
+    native : int
+        Type of the PV.
+    """
 
-    def __init__(self, key: int) -> None:
+    __slots__ = ("key", "mask", "members", "number_head", "pack_number")
+
+    def __init__(self, key: int, native: int) -> None:
         self.key = key
+        self.number_head, self.pack_number = _number_form(key, native)
+        """How an update with one number of the PV's type is made; None if this topic is about other forms."""
         self.mask = 0
         """What any of the members asks for."""
         self.members: dict[Subscription, None] = {}
+
+    def send(self, flags: int, head: bytes, tail: bytes, body: Buffer) -> None:
+        """Send an update, a `Reply` without its first item, to the members that ask for any of `flags`.
+
+        All that is left to do for one of them is to put its id between two pieces of bytes: 0.2 us, of which a new
+        header would take 0.5 us more.
+        """
+        for subscription in self.members:
+            if not subscription.mask & flags:
+                continue
+            circuit = subscription.circuit
+            if circuit.held is not None:
+                circuit.held[subscription] = (head, tail, body)
+            elif body:
+                circuit.send_large(head + subscription.id_bytes + tail, body)
+            else:
+                out = circuit.out
+                out.append(head + subscription.id_bytes + tail)
+                if not circuit.flushing:
+                    circuit.flushing = True
+                    circuit.shell.want_flush(circuit)
+                elif len(out) > PENDING_LIMIT:
+                    circuit.flush_some()
+
+
+@lru_cache(maxsize=256)
+def _number_form(key: int, native: int) -> tuple[bytes, NumberPacker | None]:
+    """Return the head of an update with one number of the PV's own type, and what packs the rest."""
+    data_type, data_count = key & 0xFFFF, key >> 16
+    pack = number_packer(data_type, data_count, native)
+    if pack is None:
+        return b"", None
+    return _reply_heads(data_type, 1, len(pack(bytes(4), 0, 0, 0)), _NORMAL)[1], pack
 
 
 class Source:
@@ -177,39 +221,43 @@ class Source:
             return failure_reply(key & 0xFFFF, key >> 16, _GETFAIL)
 
     def publish(self, flags: int) -> None:
-        """Send the current value to every subscription that asks for any of `flags`.
+        """Send the current value to every subscription that asks for any of `flags`; encode each form once."""
+        for topic in self.topics.values():
+            if topic.mask & flags:
+                topic.send(flags, *self.encode_or_fail(topic.key)[1:])
 
-        Each form is encoded once. What is left per subscriber is to put its id between two pieces
-        of bytes: 0.2 us, of which a new header would take 0.5 us more.
+    def publish_number(self, flags: int, alarm: bytes, nanoseconds: int, number: float) -> None:
+        """Do the same when the value has become one number of the PV's own type.
+
+        It is packed right here, 0.1 us, instead of asking the PV for its value again, 1.3 us.
+
+        Parameters
+        ----------
+        flags : int
+        alarm : bytes
+            Status and severity in wire form.
+        nanoseconds : int
+            Time of the value, since the EPICS epoch.
+        number : float or int
         """
+        if self.replies:
+            self.replies.clear()
         for topic in self.topics.values():
             if not topic.mask & flags:
                 continue
-            reply = self.encode_or_fail(topic.key)
-            _, head, tail, body = reply
-            for subscription in topic.members:
-                if not subscription.mask & flags:
-                    continue
-                circuit = subscription.circuit
-                if circuit.held is not None:
-                    circuit.held[subscription] = reply
-                elif body:
-                    circuit.send_large(head + subscription.id_bytes + tail, body)
-                else:
-                    out = circuit.out
-                    out.append(head + subscription.id_bytes + tail)
-                    if not circuit.flushing:
-                        circuit.flushing = True
-                        circuit.shell.want_flush(circuit)
-                    elif len(out) > PENDING_LIMIT:
-                        circuit.flush_some()
+            pack = topic.pack_number
+            if pack is None:
+                topic.send(flags, *self.encode_or_fail(topic.key)[1:])
+            else:
+                tail = pack(alarm, *divmod(nanoseconds, SECOND), number)
+                topic.send(flags, topic.number_head, tail, b"")
 
     def add(self, subscription: Subscription) -> None:
         """Let a subscription get updates from now on."""
         key = subscription.key
         topic = self.topics.get(key)
         if topic is None:
-            topic = self.topics[key] = Topic(key)
+            topic = self.topics[key] = Topic(key, self.served.data_type)
         topic.members[subscription] = None
         topic.mask |= subscription.mask
         subscription.topic = topic

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import weakref
+from functools import lru_cache
+from struct import Struct
 from typing import TYPE_CHECKING, Any
 
 from ..._protocol.dbr import DBR_TYPES
@@ -15,6 +17,7 @@ __all__ = ["NO_ALARM", "ChannelAlarm"]
 
 _STATUS = tuple(AlarmStatus)
 _SEVERITY = tuple(AlarmSeverity)
+_WIRE = Struct(">HH")
 
 
 class ChannelAlarm:
@@ -53,6 +56,8 @@ class ChannelAlarm:
         self._must_acknowledge_transient = bool(must_acknowledge_transient)
         self._severity_to_acknowledge = _SEVERITY[severity_to_acknowledge]
         self._alarm_string = alarm_string
+        self.wire = _wire(status, severity)
+        """Status and severity in wire form."""
 
     @property
     def channels(self) -> list[ChannelState]:
@@ -163,6 +168,7 @@ class ChannelAlarm:
             self._alarm_string = alarm_string
         if self._state() == before:
             return False
+        self.wire = _wire(self._status, self._severity)
         for channel in self.channels:
             channel.forget_encoded()
         return True
@@ -201,6 +207,12 @@ class ChannelAlarm:
         for channel in self.channels:
             if channel is not except_for:
                 channel.publish_now(flags)
+
+
+@lru_cache(maxsize=128)
+def _wire(status: int, severity: int) -> bytes:
+    """Return status and severity in wire form; every new value needs it, and there are few of them."""
+    return _WIRE.pack(status, severity)
 
 
 NO_ALARM = ChannelAlarm()

@@ -9,35 +9,25 @@ from typing import TYPE_CHECKING
 
 from ..._constants import EPICS2UNIX_EPOCH, MAX_STRING_SIZE
 from ..._errors import CaprotoValueError
-from ..._protocol.arrays import SCALAR_READERS, Buffer, encode_values
+from ..._protocol.arrays import Buffer, encode_values
 from ..._protocol.dbr import DBR_TYPES, ELEMENT_SIZES, METADATA_SIZES, NATIVE_TYPES
 from ..._protocol.enums import ChannelType
 from ..._protocol.status import CAStatus
 from ..._protocol.timestamps import TimeStamp
+from .._engine.timed_numbers import SECOND
 
 if TYPE_CHECKING:
     from .state import ChannelState
 
-__all__ = ["TIMED_NUMBERS", "encode_value", "epics_time", "now"]
+__all__ = ["encode_value", "epics_time", "now"]
 
-_ALARM = Struct(">HH")
-_ALARM_AND_TIME = Struct(">HHII")
+_ALARM_AND_TIME = Struct(">4sII")
 _ACKNOWLEDGE = Struct(">HHHH")
-_EPOCH = int(EPICS2UNIX_EPOCH)
+_EPOCH = int(EPICS2UNIX_EPOCH) * SECOND
 _LARGEST_FILL = 1 << 24
 _FIRST_STS = ChannelType.STS_STRING
 _FIRST_TIME = ChannelType.TIME_STRING
 _FIRST_GR = ChannelType.GR_STRING
-
-
-TIMED_NUMBERS = {
-    int(data_type): Struct(
-        f">HHII{METADATA_SIZES[data_type] - 12}x{SCALAR_READERS[data_type].format[-1]}"
-    )
-    for data_type in ChannelType
-    if _FIRST_TIME < data_type < _FIRST_GR
-}
-"""How one number is packed with alarm and time, by DBR type."""
 
 
 def encode_value(data: ChannelState, data_type: int, data_count: int) -> tuple[Buffer, int]:
@@ -67,9 +57,9 @@ def _encode_metadata(data: ChannelState, data_type: int) -> bytes:
     size = METADATA_SIZES[data_type]
     alarm = data.current_alarm
     if data_type < _FIRST_TIME:
-        return _ALARM.pack(alarm.status, alarm.severity).ljust(size, b"\0")
+        return alarm.wire.ljust(size, b"\0")
     if data_type < _FIRST_GR:
-        stamp = _ALARM_AND_TIME.pack(alarm.status, alarm.severity, *data.stamp)
+        stamp = _ALARM_AND_TIME.pack(alarm.wire, *data.stamp)
         return stamp.ljust(size, b"\0")
     metadata = DBR_TYPES[ChannelType(data_type)]()
     data.fill_metadata(metadata)
@@ -98,15 +88,15 @@ def _encode_special(data: ChannelState, data_type: int) -> tuple[bytes, int]:
     return head + bytes(text)[:MAX_STRING_SIZE].ljust(MAX_STRING_SIZE, b"\0"), 1
 
 
-def now() -> tuple[int, int]:
-    """Return the current time as EPICS keeps it."""
-    seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
-    return seconds - _EPOCH, nanoseconds
+def now() -> int:
+    """Return the current time in nanoseconds since the EPICS epoch."""
+    return time.time_ns() - _EPOCH
 
 
 def epics_time(
     timestamp: TimeStamp | datetime.datetime | float | tuple[int, int],
-) -> tuple[int, int]:
-    """Return a time, given in any form, as EPICS keeps it."""
+) -> int:
+    """Return a time, given in any form, in nanoseconds since the EPICS epoch."""
     stamp = TimeStamp.from_flexible_value(timestamp)
-    return stamp.secondsSinceEpoch, stamp.nanoSeconds
+    # A client may have sent more nanoseconds than a second has.
+    return stamp.secondsSinceEpoch * SECOND + min(stamp.nanoSeconds, SECOND - 1)

@@ -10,6 +10,7 @@ from ..._protocol.arrays import Buffer
 from ..._protocol.dbr import NATIVE_TYPES, DbrMetadata
 from ..._protocol.enums import AlarmSeverity, AlarmStatus, ChannelType, SubscriptionType
 from ..._protocol.status import CAStatus
+from .._engine.timed_numbers import number_packer
 from .channel import ChannelData
 from .conversion import (
     as_elements,
@@ -20,7 +21,7 @@ from .conversion import (
     numbers_from_text,
     text_from_number,
 )
-from .encoding import TIMED_NUMBERS
+from .overriding import plain
 
 __all__ = [
     "CannotExceedLimits",
@@ -86,8 +87,8 @@ class ChannelNumeric(ChannelData):
     _lower_alarm_limit: float = 0
     _upper_ctrl_limit: float = 0
     _lower_ctrl_limit: float = 0
-    value_atol: float = 0.0
-    log_atol: float = 0.0
+    _value_atol: float = 0.0
+    _log_atol: float = 0.0
     _sent_value: Any = math.nan
     _sent_log: Any = math.nan
     """What subscribers were told last, where there is a dead-band."""
@@ -118,11 +119,12 @@ class ChannelNumeric(ChannelData):
         self.keep("_lower_alarm_limit", lower_alarm_limit)
         self.keep("_upper_ctrl_limit", upper_ctrl_limit)
         self.keep("_lower_ctrl_limit", lower_ctrl_limit)
-        self.keep("value_atol", value_atol)
-        self.keep("log_atol", log_atol)
+        self.keep("_value_atol", value_atol)
+        self.keep("_log_atol", log_atol)
         super().__init__(value=value, **kwargs)
         if value_atol or log_atol:
             self._sent_value = self._sent_log = self._value
+        self.find_usual()
 
     @property
     def units(self) -> str:
@@ -169,10 +171,47 @@ class ChannelNumeric(ChannelData):
         """Values below this are refused."""
         return self._lower_ctrl_limit
 
+    @property
+    def value_atol(self) -> float:
+        """Dead-band of subscriptions to values; 0 is none."""
+        return self._value_atol
+
+    @value_atol.setter
+    def value_atol(self, value_atol: float) -> None:
+        self._value_atol = value_atol
+        self.find_usual()
+
+    @property
+    def log_atol(self) -> float:
+        """Dead-band of subscriptions to what is archived; 0 is none."""
+        return self._log_atol
+
+    @log_atol.setter
+    def log_atol(self, log_atol: float) -> None:
+        self._log_atol = log_atol
+        self.find_usual()
+
+    def find_usual(self) -> None:
+        """Find out for which values `take_number` is all there is to a write."""
+        cls = type(self)
+        usual = (
+            self.writes_at_once
+            and self._max_length == 1
+            and not (self._value_atol or self._log_atol)
+            and self._upper_alarm_limit == self._lower_alarm_limit
+            and self._upper_warning_limit == self._lower_warning_limit
+        )
+        self.keep("_usual_type", cls._usual_type if usual else None)
+        lower, upper = self._lower_ctrl_limit, self._upper_ctrl_limit
+        limited = lower != upper
+        self.keep("_lowest", max(lower, cls._lowest) if limited else cls._lowest)
+        self.keep("_highest", min(upper, cls._highest) if limited else cls._highest)
+
     def set_metadata(self, name: str, new: Any) -> None:
         """Set the units or a limit."""
         if name == "units" or name in _LIMITS:
             setattr(self, f"_{name}", new)
+            self.find_usual()
         else:
             super().set_metadata(name, new)
 
@@ -188,6 +227,7 @@ class ChannelNumeric(ChannelData):
             if name in fields:
                 setattr(metadata, name, number_as(getattr(self, f"_{name}"), native))
 
+    @plain
     def check_value(self, data: Any) -> None:
         """Raise `CannotExceedLimits` if a scalar is beyond the control limits."""
         lower, upper = self._lower_ctrl_limit, self._upper_ctrl_limit
@@ -197,6 +237,7 @@ class ChannelNumeric(ChannelData):
                 status=CAStatus.ECA_PUTFAIL.value,
             )
 
+    @plain
     def update_alarm(self, value: Any) -> bool:
         """Set the alarm by the limits; leave it alone if there are none, or if this is an array."""
         major = self._upper_alarm_limit != self._lower_alarm_limit
@@ -221,20 +262,22 @@ class ChannelNumeric(ChannelData):
             return AlarmStatus.LOW, AlarmSeverity.MINOR_ALARM
         return _NO_ALARM
 
+    @plain
     def value_flags(self, old: Any, new: Any) -> int:
         """Return the kinds of subscriptions that a new value concerns: dead-bands are for scalars."""
-        if not (self.value_atol or self.log_atol) or self._max_length != 1:
+        if not (self._value_atol or self._log_atol) or self._max_length != 1:
             return super().value_flags(old, new)
         flags = 0
         # Compared with what was sent last, so that many small steps do not go unseen.
-        if self.value_atol <= 0 or not abs(new - self._sent_value) <= self.value_atol:
+        if self._value_atol <= 0 or not abs(new - self._sent_value) <= self._value_atol:
             self._sent_value = new
             flags |= _VALUE_FLAG
-        if self.log_atol <= 0 or not abs(new - self._sent_log) <= self.log_atol:
+        if self._log_atol <= 0 or not abs(new - self._sent_log) <= self._log_atol:
             self._sent_log = new
             flags |= _LOG_FLAG
         return flags
 
+    @plain
     def preprocess_element(self, value: Any) -> Any:
         """Take a number as it is, and text for the number that it spells."""
         if isinstance(value, str | bytes):
@@ -243,16 +286,17 @@ class ChannelNumeric(ChannelData):
             raise CaprotoValueError(f"{value} is beyond what {self.data_type.name} can hold")
         return value
 
+    @plain
     def encode(self, data_type: int, data_count: int) -> tuple[Buffer, int]:
         """Return metadata and values in wire form; see `ChannelState.encode`."""
-        packer = TIMED_NUMBERS.get(data_type)
-        if packer is None or data_count > 1 or not isinstance(self._value, int | float):
+        pack = number_packer(data_type, data_count)
+        if pack is None or not isinstance(self._value, int | float):
             return super().encode(data_type, data_count)
         # What nearly every update is: packed in one go, 0.8 us instead of 1.5.
         number = self.values_as(NATIVE_TYPES[data_type])
-        alarm = self.current_alarm
-        return packer.pack(alarm.status, alarm.severity, *self.stamp, number), 1
+        return pack(self.current_alarm.wire, *self.stamp, number), 1
 
+    @plain
     def values_as(self, native: ChannelType) -> Any:
         """Return the numbers as elements of another type; as text, with the PV's precision."""
         value = self._value
@@ -273,6 +317,7 @@ class ChannelNumeric(ChannelData):
         """Write a number out."""
         return str(int(value))
 
+    @plain
     def value_from_dbr(self, data: Any, native: ChannelType) -> Any:
         """Convert numbers of another type, or texts that spell numbers."""
         if isinstance(data, int | float):
@@ -289,12 +334,18 @@ class ChannelInteger(ChannelNumeric):
     """A PV of 32-bit integers (DBR_LONG). Parameters as for `ChannelNumeric`."""
 
     data_type = ChannelType.LONG
+    _usual_type = int
+    _lowest = -(1 << 31)
+    _highest = (1 << 31) - 1
 
 
 class ChannelShort(ChannelNumeric):
     """A PV of 16-bit integers (DBR_INT, also called DBR_SHORT). Parameters as for `ChannelNumeric`."""
 
     data_type = ChannelType.INT
+    _usual_type = int
+    _lowest = -(1 << 15)
+    _highest = (1 << 15) - 1
 
 
 class _ChannelReal(ChannelNumeric):
@@ -342,6 +393,9 @@ class ChannelDouble(_ChannelReal):
     """
 
     data_type = ChannelType.DOUBLE
+    _usual_type = float
+    _lowest = -math.inf
+    _highest = math.inf
 
 
 class ChannelFloat(_ChannelReal):

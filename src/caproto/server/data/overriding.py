@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-__all__ = ["ACCESS_METHODS", "READ_METHODS", "WRITE_METHODS", "all_plain", "plain"]
+__all__ = [
+    "ACCESS_METHODS",
+    "NUMBER_METHODS",
+    "READ_METHODS",
+    "WRITE_METHODS",
+    "all_plain",
+    "plain",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -18,11 +25,25 @@ WRITE_METHODS = (
     "update_fields",
     "publish",
 )
+NUMBER_METHODS = (
+    *WRITE_METHODS,
+    "preprocess_value",
+    "preprocess_element",
+    "check_value",
+    "value_flags",
+    "update_alarm",
+    "forget_encoded",
+    "publish_now",
+    "encode",
+    "values_as",
+    "value_from_dbr",
+)
+"""What `ChannelData.take_number` leaves out, because ours do nothing for most numbers."""
 ACCESS_METHODS = ("check_access",)
 
 
 def plain(method: F) -> F:
-    """Mark a method of ours that awaits nothing, so that the quick way does the same."""
+    """Mark a method of ours that a quick way may leave out, because it does the same."""
     method.plain = True  # type: ignore[attr-defined]
     return method
 

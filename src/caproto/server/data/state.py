@@ -11,6 +11,7 @@ from ..._protocol.dbr import DbrMetadata
 from ..._protocol.enums import AlarmSeverity, AlarmStatus, ChannelType, SubscriptionType
 from ..._protocol.status import CAStatus
 from ..._protocol.timestamps import TimeStamp
+from .._engine.timed_numbers import SECOND
 from .alarm import NO_ALARM, ChannelAlarm
 from .conversion import as_elements
 from .encoding import encode_value, epics_time, now
@@ -61,15 +62,16 @@ class ChannelState:
         if max_length is None:
             max_length = max(1, self.calculate_length(value))
         self.keep("_max_length", max_length)
-        self.stamp = now() if timestamp is None else epics_time(timestamp)
+        self.nanoseconds = now() if timestamp is None else epics_time(timestamp)
+        """When the value was set, since the EPICS epoch: a third of the memory that a pair of seconds and rest takes."""
         self._value: Any = self.preprocess_value(value)
 
     def keep(self, name: str, value: Any) -> None:
-        """Set an attribute, unless the class has it with that value.
+        """Set an attribute, unless it has that value already, as a rule from the class.
 
         A server may have hundreds of thousands of PVs, which differ in few of their twenty attributes.
         """
-        if getattr(type(self), name) != value or name in self.__dict__:
+        if getattr(self, name) != value:
             setattr(self, name, value)
 
     # --- value and length ---
@@ -99,6 +101,7 @@ class ChannelState:
         """Tell whether `value` is a sequence of elements rather than one."""
         return not isinstance(value, str | bytes) and hasattr(value, "__len__")
 
+    @plain
     def preprocess_value(self, value: Any) -> Any:
         """Bring a new value into the form in which it is kept.
 
@@ -123,6 +126,7 @@ class ChannelState:
         self._check_length(len(value))
         return value
 
+    @plain
     def preprocess_element(self, value: Any) -> Any:
         """Bring one element into the form in which it is kept."""
         return value
@@ -140,6 +144,11 @@ class ChannelState:
     def timestamp(self) -> float:
         """When the value was set, in Unix seconds."""
         return self.epics_timestamp.timestamp
+
+    @property
+    def stamp(self) -> tuple[int, int]:
+        """The same in EPICS seconds and nanoseconds."""
+        return divmod(self.nanoseconds, SECOND)
 
     @property
     def epics_timestamp(self) -> TimeStamp:
@@ -179,11 +188,13 @@ class ChannelState:
 
     # --- wire form ---
 
+    @plain
     def forget_encoded(self) -> None:
         """Drop the wire forms of a value that has changed."""
         if self.source is not None:
             self.source.replies.clear()
 
+    @plain
     def encode(self, data_type: int, data_count: int) -> tuple[Buffer, int]:
         """Return metadata and values in wire form.
 
@@ -207,6 +218,7 @@ class ChannelState:
         """
         return encode_value(self, data_type, data_count)
 
+    @plain
     def values_as(self, native: ChannelType) -> Any:
         """Return the current value as elements of a plain type."""
         if native is not self.data_type:
@@ -228,6 +240,7 @@ class ChannelState:
         """Send the current value to every subscription that asks for any of `flags`."""
         self.publish_now(flags)
 
+    @plain
     def publish_now(self, flags: int) -> None:
         """Send the current value to every subscription that asks for any of `flags`."""
         if self.source is not None:
@@ -241,7 +254,7 @@ class ChannelState:
             if new is None:
                 continue
             if name == "timestamp":
-                self.stamp = epics_time(new)
+                self.nanoseconds = epics_time(new)
                 flags |= VALUE_FLAGS
             elif name in ("status", "severity"):
                 alarm[name] = new

@@ -1,0 +1,261 @@
+"""A number that nothing has to be asked about takes a short way: it must end where the long one does."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from caproto import AlarmSeverity, AlarmStatus, CaprotoValueError
+from caproto.server import PVGroup, PvpropertyDouble, pvproperty
+from caproto.server.data import (
+    CannotExceedLimits,
+    ChannelAlarm,
+    ChannelData,
+    ChannelDouble,
+    ChannelEnum,
+    ChannelFloat,
+    ChannelInteger,
+    ChannelShort,
+    channel,
+)
+from caproto.server.data.overriding import NUMBER_METHODS, plain
+from tests.server.fake_shell import Client, Sent
+
+NOW = 1_000_000_000_123_456_789
+"""In nanoseconds since the EPICS epoch."""
+TIME_INT, TIME_LONG, TIME_DOUBLE = 15, 19, 20
+ALL = 15
+
+
+@pytest.fixture(autouse=True)
+def _fixed_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channel, "now", lambda: NOW)
+
+
+def run(coroutine: Any) -> None:
+    """Run what waits for nothing."""
+    with pytest.raises(StopIteration):
+        coroutine.send(None)
+
+
+def updates(data: ChannelData, value: Any, data_type: int, **request: Any) -> list[Sent]:
+    """Return what a subscriber gets by one write."""
+    client = Client({"x": data})
+    sid = client.create("x")
+    client.subscribe(sid, data_type=data_type, **request)
+    client.subscribe(sid, id_=1, data_type=data_type, **request)
+    run(data.write(value))
+    return client.turn()
+
+
+def is_quick(data: ChannelData, value: Any) -> bool:
+    return data.take_number(value)
+
+
+@pytest.mark.parametrize("data_type", [0, 5, 6, TIME_INT, TIME_LONG, TIME_DOUBLE, 27, 34])
+@pytest.mark.parametrize("count", [0, 1, 2])
+@pytest.mark.parametrize(
+    ("cls", "value"),
+    [
+        (ChannelDouble, 1.5),
+        (ChannelDouble, -math.inf),
+        (ChannelDouble, 1e300),
+        (ChannelInteger, -(1 << 31)),
+        (ChannelInteger, 7),
+        (ChannelShort, 32767),
+    ],
+)
+def test_the_bytes_are_those_of_the_long_way(
+    cls: type[ChannelData], value: Any, count: int, data_type: int
+) -> None:
+    alarm = {"status": AlarmStatus.HIGH, "severity": AlarmSeverity.MINOR_ALARM}
+    quick = cls(value=0, alarm=ChannelAlarm(**alarm))
+    long = type("Long", (cls,), {"forget_encoded": lambda self: cls.forget_encoded(self)})(
+        value=0, alarm=ChannelAlarm(**alarm)
+    )
+    assert is_quick(quick, value)
+    assert not is_quick(long, value)
+    sent = updates(quick, value, data_type, count=count)
+    assert sent == updates(long, value, data_type, count=count)
+    assert [each.p2 for each in sent] == [0, 1]
+    assert quick.value == long.value == value
+    assert quick.epics_timestamp == long.epics_timestamp
+
+
+def test_a_read_after_it_gets_the_new_value() -> None:
+    data = ChannelDouble(value=0.0)
+    client = Client({"x": data})
+    sid = client.create("x")
+    before = client.tell(_read(sid))
+    run(data.write(2.5))
+    (after,) = client.tell(_read(sid))
+    assert before[0].payload != after.payload
+    assert after.payload[-8:] == bytes.fromhex("4004000000000000")
+    assert after.payload[4:12] == (NOW // 10**9).to_bytes(4, "big") + (NOW % 10**9).to_bytes(
+        4, "big"
+    )
+
+
+def _read(sid: int) -> bytes:
+    from tests.server.fake_shell import message
+
+    return message(15, TIME_DOUBLE, 1, sid, 7)
+
+
+@pytest.mark.parametrize("name", NUMBER_METHODS)
+def test_a_method_that_a_program_overrides_is_not_left_out(name: str) -> None:
+    ours = getattr(ChannelDouble, name)
+    cls = type("Own", (ChannelDouble,), {name: lambda self, *args, **kw: ours(self, *args, **kw)})
+    assert not is_quick(cls(value=0.0), 1.0)
+    again = type("Derived", (cls,), {name: plain(ours)})
+    assert not is_quick(again(value=0.0), 1.0)
+
+
+@pytest.mark.parametrize(
+    "value", [1, True, "1", b"1", math.nan, [1.0], (1.0,), None], ids=lambda value: repr(value)
+)
+def test_other_values_than_floats_of_a_double_go_the_long_way(value: Any) -> None:
+    assert not is_quick(ChannelDouble(value=0.0), value)
+
+
+@pytest.mark.parametrize("value", [1 << 31, -(1 << 31) - 1])
+def test_what_a_type_cannot_hold_is_refused_as_ever(value: int) -> None:
+    data = ChannelInteger(value=0)
+    with pytest.raises(CaprotoValueError, match="LONG"):
+        data.write(value).send(None)
+    assert data.value == 0
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        ChannelDouble(value=[1.0, 2.0]),
+        ChannelDouble(value=0.0, max_length=3),
+        ChannelDouble(value=0.0, value_atol=0.1),
+        ChannelDouble(value=0.0, log_atol=0.1),
+        ChannelDouble(value=0.0, upper_alarm_limit=3.0),
+        ChannelDouble(value=0.0, lower_warning_limit=-3.0),
+        ChannelFloat(value=0.0),
+        ChannelEnum(value=0, enum_strings=("a", "b")),
+    ],
+    ids=lambda data: type(data).__name__,
+)
+def test_pvs_that_look_at_their_values_do_so(data: ChannelData) -> None:
+    assert not is_quick(data, 0.5)
+    assert not is_quick(data, 1)
+
+
+def test_control_limits_hold_from_the_moment_they_are_set() -> None:
+    data = ChannelDouble(value=0.0, lower_ctrl_limit=-1.0, upper_ctrl_limit=1.0)
+    assert is_quick(data, 1.0)
+    with pytest.raises(CannotExceedLimits):
+        data.write(1.5).send(None)
+    run(data.write_metadata(upper_ctrl_limit=2.0))
+    assert is_quick(data, 1.5)
+    run(data.write_metadata(upper_ctrl_limit=-1.0))  # both the same: none
+    assert is_quick(data, 1e9)
+
+
+def test_limits_beyond_the_type_do_not_widen_it() -> None:
+    data = ChannelShort(value=0, lower_ctrl_limit=-1e6, upper_ctrl_limit=1e6)
+    with pytest.raises(CaprotoValueError, match="INT"):
+        data.write(40_000).send(None)
+
+
+def test_alarm_limits_and_dead_bands_hold_from_the_moment_they_are_set() -> None:
+    data = ChannelDouble(value=0.0)
+    assert is_quick(data, 0.0)
+    run(data.write_metadata(upper_alarm_limit=3.0, lower_alarm_limit=-3.0))
+    run(data.write(5.0))
+    assert data.severity == AlarmSeverity.MAJOR_ALARM
+    run(data.write_metadata(upper_alarm_limit=0, lower_alarm_limit=0))
+    assert is_quick(data, 0.0)
+    data.value_atol = 0.5
+    assert data.value_atol == 0.5
+    assert not is_quick(data, 0.1)
+    data.value_atol = 0.0
+    data.log_atol = 0.5
+    assert data.log_atol == 0.5
+    assert not is_quick(data, 0.1)
+
+
+def test_a_new_alarm_travels_with_the_next_value() -> None:
+    data = ChannelDouble(value=0.0)
+    run(data.alarm.write(status=AlarmStatus.LOLO, severity=AlarmSeverity.MAJOR_ALARM))
+    assert updates(data, 1.0, TIME_DOUBLE)[0].payload[:4] == bytes([0, 5, 0, 2])
+    data.alarm = ChannelAlarm(status=AlarmStatus.HIGH, severity=AlarmSeverity.MINOR_ALARM)
+    assert updates(data, 2.0, TIME_DOUBLE)[0].payload[:4] == bytes([0, 4, 0, 1])
+
+
+def test_a_mask_without_values_gets_nothing_unless_a_flag_says_so() -> None:
+    data = ChannelDouble(value=0.0)
+    assert updates(data, 1.0, TIME_DOUBLE, mask=8) == []
+    client = Client({"x": data})
+    client.subscribe(client.create("x"), data_type=TIME_DOUBLE, mask=8)
+    run(data.write(2.0, flags=8))
+    assert len(client.turn()) == 1
+
+
+def test_while_a_client_is_slow_the_newest_is_kept_for_it() -> None:
+    data = ChannelDouble(value=0.0)
+    client = Client({"x": data})
+    client.subscribe(client.create("x"), data_type=TIME_DOUBLE)
+    client.circuit.pause()
+    for value in (1.0, 2.0, 3.0):
+        run(data.write(value))
+    client.circuit.resume()
+    (update,) = client.turn()
+    assert update.payload[-8:] == bytes.fromhex("4008000000000000")
+
+
+def test_a_write_with_a_time_of_its_own_keeps_it() -> None:
+    data = ChannelDouble(value=0.0)
+    run(data.write(1.0, timestamp=(5, 6)))
+    assert data.stamp == (5, 6)
+    run(data.write(1.0, timestamp=(5, 1 << 31)))  # a client may send such nonsense
+    assert data.stamp == (5, 999_999_999)
+
+
+class Group(PVGroup):
+    x = pvproperty(value=0.0)
+    refusing = pvproperty(value=0.0)
+
+    @refusing.putter
+    async def refusing(self, instance: Any, value: Any) -> None:
+        raise ValueError("no")
+
+
+class Guarding(PVGroup):
+    x = pvproperty(value=0.0)
+
+    async def group_write(self, instance: Any, value: Any) -> Any:
+        return value + 1
+
+
+def test_putters_are_called() -> None:
+    group = Group(prefix="")
+    assert is_quick(group.x, 1.0)
+    with pytest.raises(ValueError, match="no"):
+        group.refusing.write(1.0).send(None)
+    assert group.refusing.value == 0.0
+    guarding = Guarding(prefix="")
+    run(guarding.x.write(1.0))
+    assert guarding.x.value == 2.0
+
+
+def test_a_putter_may_come_later() -> None:
+    x = Group(prefix="").x
+
+    async def double(instance: PvpropertyDouble, value: float) -> float:
+        return 2 * value
+
+    run(x.write(1.0))
+    x.putter = double
+    assert x.putter is double
+    run(x.write(1.0))
+    assert x.value == 2.0
+    x.putter = None
+    run(x.write(1.0))
+    assert x.value == 1.0
