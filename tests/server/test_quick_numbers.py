@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from typing import Any
 
 import pytest
@@ -21,12 +22,12 @@ from caproto.server.data import (
     channel,
 )
 from caproto.server.data.overriding import NUMBER_METHODS, plain
-from tests.server.fake_shell import Client, Sent
+from tests.server.fake_shell import Client, Sent, message
 
 NOW = 1_000_000_000_123_456_789
 """In nanoseconds since the EPICS epoch."""
 TIME_INT, TIME_LONG, TIME_DOUBLE = 15, 19, 20
-ALL = 15
+NORMAL, BADCOUNT = 1, 176
 
 
 @pytest.fixture(autouse=True)
@@ -70,10 +71,12 @@ def is_quick(data: ChannelData, value: Any) -> bool:
 def test_the_bytes_are_those_of_the_long_way(
     cls: type[ChannelData], value: Any, count: int, data_type: int
 ) -> None:
-    alarm = {"status": AlarmStatus.HIGH, "severity": AlarmSeverity.MINOR_ALARM}
-    quick = cls(value=0, alarm=ChannelAlarm(**alarm))
+    def alarm() -> ChannelAlarm:
+        return ChannelAlarm(status=AlarmStatus.HIGH, severity=AlarmSeverity.MINOR_ALARM)
+
+    quick = cls(value=0, alarm=alarm())
     long = type("Long", (cls,), {"forget_encoded": lambda self: cls.forget_encoded(self)})(
-        value=0, alarm=ChannelAlarm(**alarm)
+        value=0, alarm=alarm()
     )
     assert is_quick(quick, value)
     assert not is_quick(long, value)
@@ -99,9 +102,51 @@ def test_a_read_after_it_gets_the_new_value() -> None:
 
 
 def _read(sid: int) -> bytes:
-    from tests.server.fake_shell import message
-
     return message(15, TIME_DOUBLE, 1, sid, 7)
+
+
+@pytest.mark.parametrize("command", [4, 19])
+@pytest.mark.parametrize(
+    ("data_type", "payload", "value"),
+    [
+        (6, struct.pack(">d", 2.5), 2.5),
+        (2, struct.pack(">f", 2.5), 2.5),
+        (5, struct.pack(">i", -3), -3),
+        (1, struct.pack(">h", -3), -3),
+        (3, struct.pack(">H", 3), 3),
+        (4, b"\xff", 255),
+        (0, b"2.5\0", 2.5),
+        (TIME_DOUBLE, bytes(16) + struct.pack(">d", 2.5), 2.5),
+    ],
+)
+def test_a_client_may_write_any_type(
+    data_type: int, payload: bytes, value: float, command: int
+) -> None:
+    for data, stored in ((ChannelDouble(value=0.0), value), (ChannelInteger(value=0), int(value))):
+        client = Client({"x": data})
+        sid = client.create("x")
+        sent = client.tell(message(command, data_type, 1, sid, 7, payload))
+        confirmed = [Sent(19, data_type, 1, NORMAL, 7, b"")]
+        assert sent == (confirmed if command == 19 else [])
+        assert data.value == stored
+
+
+def test_a_write_without_its_value_is_refused() -> None:
+    data = ChannelDouble(value=1.0)
+    client = Client({"x": data})
+    sid = client.create("x")
+    assert client.tell(message(19, 6, 1, sid, 7))[0].p1 == BADCOUNT
+    assert data.value == 1.0
+
+
+def test_an_extended_header_is_answered_in_kind() -> None:
+    client = Client({"x": ChannelDouble(value=1.0)})
+    sid = client.create("x")
+    request = message(19, 6, 1, sid, 7, struct.pack(">d", 2.5), extended=True)
+    client.circuit.feed(request)
+    assert client.taken() == (
+        bytes.fromhex("0013 ffff 0006 0000 00000001 00000007 00000000 00000001")
+    )
 
 
 @pytest.mark.parametrize("name", NUMBER_METHODS)
@@ -220,9 +265,8 @@ def test_a_write_with_a_time_of_its_own_keeps_it() -> None:
 
 class Group(PVGroup):
     x = pvproperty(value=0.0)
-    refusing = pvproperty(value=0.0)
 
-    @refusing.putter
+    @pvproperty(value=0.0).putter
     async def refusing(self, instance: Any, value: Any) -> None:
         raise ValueError("no")
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..._errors import CaprotoError, Forbidden
-from ..._protocol.arrays import Buffer, decode_data, decode_value
+from ..._protocol.arrays import SCALAR_READERS, Buffer, decode_data, decode_value
 from ..._protocol.dbr import DBR_TYPES, ELEMENT_SIZES, METADATA_SIZES, NATIVE_TYPES
 from ..._protocol.enums import ChannelType, Command
 from ..._protocol.header import HEADER, Head, pack_head
@@ -31,6 +31,9 @@ _NOWTACCESS = int(CAStatus.ECA_NOWTACCESS)
 _GET_ONLY = (ChannelType.STSACK_STRING, ChannelType.CLASS_NAME)
 _STRING = ChannelType.STRING
 _PLAIN_TYPES = 7
+_READ_NUMBER = {
+    plain: SCALAR_READERS[plain].unpack_from for plain in range(ChannelType.INT, _PLAIN_TYPES)
+}
 
 
 class Writes:
@@ -138,6 +141,11 @@ def _status_of(channel: Channel, error: Exception) -> int:
 
 def _write_now(channel: Channel, head: Head, payload: Buffer) -> int:
     """Store a value, and return the status."""
+    if channel.writes_at_once and head[3] == 1 and payload:
+        # What most writes bring, one number that nothing has to be asked about: 1.1 us instead of 3.
+        read_number = _READ_NUMBER.get(head[2])
+        if read_number is not None and channel.served.take_number(read_number(payload)[0]):
+            return _NORMAL
     status = _refusal(channel, head, payload)
     if status == _NORMAL:
         served = channel.served
