@@ -243,9 +243,9 @@ def test_a_subclass_inherits_overrides_adds_and_removes_pvs() -> None:
         c = pvproperty(value=3)
 
     class Derived(Base):
-        b = pvproperty(value="text")
+        b = pvproperty(value="text")  # type: ignore[assignment]
         d = pvproperty(value=4)
-        c = None
+        c = None  # type: ignore[assignment]
 
     assert list(Derived("").pvdb) == ["a", "b", "d"]
     assert Derived("").b.value == "text"
@@ -434,7 +434,7 @@ async def test_a_pv_that_awaits_something_at_each_value_is_written_without_a_han
     assert Noted.seen == [2.5]
 
 
-def test_states_are_told_to_all_pvs() -> None:
+async def test_states_are_told_to_all_pvs() -> None:
     calls: list[Any] = []
 
     class Watching(PvpropertyInteger):
@@ -447,8 +447,13 @@ def test_states_are_told_to_all_pvs() -> None:
     class Group(PVGroup):
         x = pvproperty(value=1, dtype=Watching)
 
-    Group("").update_state("moving", True)
-    assert calls == [("before", "moving", True, {}), ("after", "moving", True, {"moving": True})]
+    async with Group("").update_state("moving", True):
+        calls.append("within")
+    assert calls == [
+        ("before", "moving", True, {}),
+        "within",
+        ("after", "moving", True, {"moving": True}),
+    ]
 
 
 # --- PVSpec ---
@@ -492,7 +497,8 @@ def test_a_group_may_map_types_otherwise() -> None:
 
         x = pvproperty(dtype=str)
 
-    assert type(Text("").x) is PvpropertyString
+    x: Any = Text("").x
+    assert type(x) is PvpropertyString
     assert Text("").x.value == "nothing"
 
 
@@ -580,7 +586,7 @@ def test_a_subgroup_may_have_base_classes() -> None:
 
 def test_a_subgroup_needs_a_group() -> None:
     with pytest.raises(CaprotoTypeError, match="int"):
-        SubGroup(int)
+        SubGroup(int)  # type: ignore[type-var]
     named = SubGroup(Axis)
     named.__set_name__(PVGroup, "first")
     named.__set_name__(PVGroup, "second")

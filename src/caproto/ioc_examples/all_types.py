@@ -13,7 +13,7 @@ LONG_TEXT = (
 )
 
 
-def four(dtype: Any, scalar: Any, array: list[Any] | bytes, **options: Any) -> SubGroup:
+def four(dtype: Any, scalar: Any, array: list[Any] | bytes, **options: Any) -> SubGroup[Any]:
     """Declare a scalar and an array of one type, each as a PV that clients may write and as one that they may not.
 
     The arrays can hold 10 elements.

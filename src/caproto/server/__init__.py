@@ -26,11 +26,12 @@ from .properties import (
     PvpropertyString,
     PvpropertyStringRO,
 )
+from .pvfunction import pvfunction
 from .pvproperty import pvproperty
 from .pvspec import PVSpec, channeldata_from_pvspec, data_class_from_pvspec
 from .running import run
 from .scan import scan_wrapper
-from .subgroup import SubGroup
+from .subgroup import NestedPvproperty, SubGroup
 from .typing import AsyncLibraryLayer
 
 __all__ = [
@@ -38,7 +39,9 @@ __all__ = [
     "PVGroup",
     "PVSpec",
     "SubGroup",
+    "NestedPvproperty",
     "pvproperty",
+    "pvfunction",
     "get_pv_pair_wrapper",
     "expand_macros",
     "scan_wrapper",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
 from .._errors import CaprotoRuntimeError
@@ -50,21 +52,21 @@ class PVGroup:
     type_map: ClassVar[dict[Any, type[PvpropertyData]]] = TYPE_MAP
     type_map_read_only: ClassVar[dict[Any, type[PvpropertyData]]] = TYPE_MAP_READ_ONLY
     default_values: ClassVar[dict[Any, Any]] = DEFAULT_VALUES
-    _members_: ClassVar[dict[str, pvproperty | SubGroup]] = {}
-    _pvs_: ClassVar[dict[str, pvproperty]] = {}
-    _subgroups_: ClassVar[dict[str, SubGroup]] = {}
+    _members_: ClassVar[dict[str, pvproperty[Any, Any] | SubGroup[Any]]] = {}
+    _pvs_: ClassVar[dict[str, pvproperty[Any, Any]]] = {}
+    _subgroups_: ClassVar[dict[str, SubGroup[Any]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        members: dict[str, pvproperty | SubGroup] = {}
+        members: dict[str, pvproperty[Any, Any] | SubGroup[Any]] = {}
         for base in reversed(cls.__mro__):
-            own = vars(base)
-            for name, item in own.items():
-                if not isinstance(item, pvproperty | SubGroup):
+            for name, item in vars(base).items():
+                if isinstance(item, pvproperty | SubGroup):
+                    # Not `name`: that of a decorated handler is only a second name of its PV.
+                    members[item.attr_name or name] = item
+                else:
                     # A subclass can take a PV away by setting its attribute to something else.
                     members.pop(name, None)
-                elif item not in members.values():  # a handler's name is a second name of its PV
-                    members[name] = item
         cls._members_ = members
         cls._pvs_ = {name: item for name, item in members.items() if isinstance(item, pvproperty)}
         cls._subgroups_ = {
@@ -79,7 +81,7 @@ class PVGroup:
         parent: PVGroup | None = None,
         name: str | None = None,
     ) -> None:
-        self.parent = parent
+        self.parent: Any = parent
         self.macros: dict[str, str] = dict(macros or {})
         self.prefix = expand_macros(prefix, self.macros)
         self.name = type(self).__name__ if name is None else name
@@ -126,16 +128,21 @@ class PVGroup:
         """Take a value for a PV that has no putter; override it for all PVs of the group."""
         return value
 
-    def update_state(self, state: str, new_value: Any) -> None:
-        """Set a state of the group, and call the hooks of its PVs before and after.
+    @asynccontextmanager
+    async def update_state(self, state: str, value: Any) -> AsyncIterator[None]:
+        """Set a state of the group, for ``async with group.update_state('moving', True): ...``.
+
+        The hook `ChannelData.pre_state_change` of each PV is called before, `ChannelData.post_state_change` at the end
+        of the block. Clients can ask for updates around such a change by the channel filter ``sync``.
 
         Parameters
         ----------
         state : str
-        new_value : object
+        value : object
         """
         for data in self.attr_pvdb.values():
-            data.pre_state_change(state, new_value)
-        self.states[state] = new_value
+            data.pre_state_change(state, value)
+        self.states[state] = value
+        yield
         for data in self.attr_pvdb.values():
-            data.post_state_change(state, new_value)
+            data.post_state_change(state, value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from functools import partial
+from types import GenericAlias
 from typing import TYPE_CHECKING, Any
 
 from .._errors import CaprotoAttributeError
@@ -56,6 +57,8 @@ _ioc_logger = logging.getLogger("caproto.ioc")
 class PvpropertyData(ChannelData):
     """The data of a PV that belongs to a group.
 
+    ``PvpropertyDouble[AiFields]`` as the `dtype` of a `pvproperty` stands for that class with that record.
+
     Parameters
     ----------
     pvname : str
@@ -84,8 +87,14 @@ class PvpropertyData(ChannelData):
     _group_reads: bool = False
     _group_writes: bool = False
     """Whether the group has a handler of its own for all its PVs."""
+    server_startup: Any
+    server_shutdown: Any
+    server_scan: Any
     record_type: Any = None
     _logger: logging.Logger | None = None
+
+    def __class_getitem__(cls, fields: Any) -> GenericAlias:
+        return GenericAlias(cls, fields)
 
     def __init__(
         self,

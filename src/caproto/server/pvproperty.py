@@ -4,10 +4,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, overload
+import enum
+from collections.abc import Awaitable, Callable, Sequence
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Generic,
+    Literal,
+    TypeAlias,
+    TypeVar,
+    get_args,
+    get_origin,
+    overload,
+)
 
-from .._protocol.enums import AlarmSeverity
+from .._protocol.enums import AlarmSeverity, ChannelType
+from .declaration import Declaration
+from .handlers import check_handler
+from .properties import (
+    PvpropertyBoolEnum,
+    PvpropertyBoolEnumRO,
+    PvpropertyByte,
+    PvpropertyByteRO,
+    PvpropertyChar,
+    PvpropertyCharRO,
+    PvpropertyData,
+    PvpropertyDouble,
+    PvpropertyDoubleRO,
+    PvpropertyEnum,
+    PvpropertyEnumRO,
+    PvpropertyFloat,
+    PvpropertyFloatRO,
+    PvpropertyInteger,
+    PvpropertyIntegerRO,
+    PvpropertyShort,
+    PvpropertyShortRO,
+    PvpropertyString,
+    PvpropertyStringRO,
+)
 from .pvspec import PVSpec
 from .scan import scan_wrapper
 from .typing import Getter, Putter, Scan, Shutdown, Startup
@@ -17,11 +51,20 @@ if TYPE_CHECKING:
 
 __all__ = ["pvproperty"]
 
+T_Data = TypeVar("T_Data", bound=PvpropertyData)
+T_RecordFields = TypeVar("T_RecordFields")
+P = TypeVar("P", bound="pvproperty[Any, Any]")
+_Handler: TypeAlias = Callable[..., Awaitable[Any]] | None
+_Writable: TypeAlias = Literal[False] | None
 
-class pvproperty:
+
+class pvproperty(Declaration, Generic[T_Data, T_RecordFields]):
     """Declares a PV in the body of a `PVGroup`.
 
     On an object of the group the attribute is the data object of the PV: ``await group.x.write(3)``, ``group.x.value``.
+
+    In ``pvproperty[Data, Fields]`` the first is the class of the data object, which type checkers find out by themselves
+    from `dtype`, `value` and `read_only`; the second that of its record fields.
 
     Parameters
     ----------
@@ -59,7 +102,266 @@ class pvproperty:
         ``string_encoding``, ``report_as_string``, ...
     """
 
+    # What the type checker makes of `dtype` and `value`; at run time `PVSpec.get_data_class` looks.
+    @overload
     def __init__(
+        self: pvproperty[T_Data, Any], *handlers: _Handler, dtype: type[T_Data], **options: Any
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: pvproperty[PvpropertyBoolEnum, Any],
+        *handlers: _Handler,
+        dtype: type[bool],
+        read_only: _Writable = None,
+        **options: Any,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: pvproperty[PvpropertyBoolEnumRO, Any],
+        *handlers: _Handler,
+        dtype: type[bool],
+        read_only: Literal[True],
+        **options: Any,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: pvproperty[PvpropertyEnum, Any],
+        *handlers: _Handler,
+        dtype: type[enum.IntEnum] | Literal[ChannelType.ENUM],
+        read_only: _Writable = None,
+        **options: Any,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: pvproperty[PvpropertyEnumRO, Any],
+        *handlers: _Handler,
+        dtype: type[enum.IntEnum] | Literal[ChannelType.ENUM],
+        read_only: Literal[True],
+        **options: Any,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: pvproperty[PvpropertyInteger, Any],
+        *handlers: _Handler,
+        dtype: type[int] | Literal[ChannelType.LONG],
+        read_only: _Writable = None,
+        **options: Any,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: pvproperty[PvpropertyIntegerRO, Any],
+        *handlers: _Handler,
+        dtype: type[int] | Literal[ChannelType.LONG],
+        read_only: Literal[True],
+        **options: Any,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: pvproperty[PvpropertyDouble, Any],
+        *handlers: _Handler,
+        dtype: type[float] | Literal[ChannelType.DOUBLE],
+        read_only: _Writable = None,
+        **options: Any,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: pvproperty[PvpropertyDoubleRO, Any],
+        *handlers: _Handler,
+        dtype: type[float] | Literal[ChannelType.DOUBLE],
+        read_only: Literal[True],
+        **options: Any,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: pvproperty[PvpropertyChar, Any],
+        *handlers: _Handler,
+        dtype: type[str] | Literal[ChannelType.CHAR],
+        read_only: _Writable = None,
+        **options: Any,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: pvproperty[PvpropertyCharRO, Any],
+        *handlers: _Handler,
+        dtype: type[str] | Literal[ChannelType.CHAR],
+        read_only: Literal[True],
+        **options: Any,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: pvproperty[PvpropertyByte, Any],
+        *handlers: _Handler,
+        dtype: type[bytes],
+        read_only: _Writable = None,
+        **options: Any,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: pvproperty[PvpropertyByteRO, Any],
+        *handlers: _Handler,
+        dtype: type[bytes],
+        read_only: Literal[True],
+        **options: Any,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: pvproperty[PvpropertyString, Any],
+        *handlers: _Handler,
+        dtype: Literal[ChannelType.STRING],
+        read_only: _Writable = None,
+        **options: Any,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: pvproperty[PvpropertyStringRO, Any],
+        *handlers: _Handler,
+        dtype: Literal[ChannelType.STRING],
+        read_only: Literal[True],
+        **options: Any,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: pvproperty[PvpropertyShort, Any],
+        *handlers: _Handler,
+        dtype: Literal[ChannelType.INT],
+        read_only: _Writable = None,
+        **options: Any,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: pvproperty[PvpropertyShortRO, Any],
+        *handlers: _Handler,
+        dtype: Literal[ChannelType.INT],
+        read_only: Literal[True],
+        **options: Any,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: pvproperty[PvpropertyFloat, Any],
+        *handlers: _Handler,
+        dtype: Literal[ChannelType.FLOAT],
+        read_only: _Writable = None,
+        **options: Any,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: pvproperty[PvpropertyFloatRO, Any],
+        *handlers: _Handler,
+        dtype: Literal[ChannelType.FLOAT],
+        read_only: Literal[True],
+        **options: Any,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: pvproperty[PvpropertyBoolEnum, Any],
+        *handlers: _Handler,
+        value: bool | Sequence[bool],
+        dtype: None = None,
+        read_only: _Writable = None,
+        **options: Any,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: pvproperty[PvpropertyBoolEnumRO, Any],
+        *handlers: _Handler,
+        value: bool | Sequence[bool],
+        dtype: None = None,
+        read_only: Literal[True],
+        **options: Any,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: pvproperty[PvpropertyEnum, Any],
+        *handlers: _Handler,
+        value: enum.IntEnum | Sequence[enum.IntEnum],
+        dtype: None = None,
+        read_only: _Writable = None,
+        **options: Any,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: pvproperty[PvpropertyEnumRO, Any],
+        *handlers: _Handler,
+        value: enum.IntEnum | Sequence[enum.IntEnum],
+        dtype: None = None,
+        read_only: Literal[True],
+        **options: Any,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: pvproperty[PvpropertyByte, Any],
+        *handlers: _Handler,
+        value: bytes,
+        dtype: None = None,
+        read_only: _Writable = None,
+        **options: Any,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: pvproperty[PvpropertyByteRO, Any],
+        *handlers: _Handler,
+        value: bytes,
+        dtype: None = None,
+        read_only: Literal[True],
+        **options: Any,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: pvproperty[PvpropertyInteger, Any],
+        *handlers: _Handler,
+        value: int | Sequence[int],
+        dtype: None = None,
+        read_only: _Writable = None,
+        **options: Any,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: pvproperty[PvpropertyIntegerRO, Any],
+        *handlers: _Handler,
+        value: int | Sequence[int],
+        dtype: None = None,
+        read_only: Literal[True],
+        **options: Any,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: pvproperty[PvpropertyDouble, Any],
+        *handlers: _Handler,
+        value: float | Sequence[float],
+        dtype: None = None,
+        read_only: _Writable = None,
+        **options: Any,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: pvproperty[PvpropertyDoubleRO, Any],
+        *handlers: _Handler,
+        value: float | Sequence[float],
+        dtype: None = None,
+        read_only: Literal[True],
+        **options: Any,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: pvproperty[PvpropertyChar, Any],
+        *handlers: _Handler,
+        value: str,
+        dtype: None = None,
+        read_only: _Writable = None,
+        **options: Any,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: pvproperty[PvpropertyCharRO, Any],
+        *handlers: _Handler,
+        value: str,
+        dtype: None = None,
+        read_only: Literal[True],
+        **options: Any,
+    ) -> None: ...
+    @overload
+    def __init__(self: pvproperty[Any, Any], *handlers: _Handler, **options: Any) -> None: ...
+    def __init__(  # type: ignore[misc]  # the overloads leave the number of handlers open
         self,
         get: Getter | None = None,
         put: Putter | None = None,
@@ -79,6 +381,9 @@ class pvproperty:
         record: Any = None,
         **cls_kwargs: Any,
     ) -> None:
+        for kind, handler in _kinds(get, put, startup, shutdown).items():
+            check_handler(kind, handler)
+        dtype, record = _split_generic(dtype, record)
         self.attr_name: str | None = None
         self.field_spec = field_spec
         self.pvspec = PVSpec(
@@ -101,7 +406,7 @@ class pvproperty:
         self._take_doc(get)
 
     @classmethod
-    def from_pvspec(cls, pvspec: PVSpec, **kwargs: Any) -> pvproperty:
+    def from_pvspec(cls: type[P], pvspec: PVSpec, **kwargs: Any) -> P:
         """Make one of a declaration that exists already."""
         self = cls(**kwargs)
         self.pvspec = pvspec
@@ -115,21 +420,25 @@ class pvproperty:
     def _take_doc(self, handler: Any) -> None:
         """Document the PV by its getter if by nothing else."""
         doc = self.pvspec.doc or (None if handler is None else handler.__doc__)
-        self.pvspec = self.pvspec._replace(doc=doc)
         if doc is not None:
+            self.pvspec = self.pvspec._replace(doc=doc)
             self.__doc__ = doc
 
-    def __set_name__(self, owner: type, name: str) -> None:
-        if self.attr_name is None:  # a decorated handler may give it a second one
-            self.attr_name = name
-            self.pvspec = self.pvspec.new_names(
-                attr=name, name=name if self.pvspec.name is None else None
-            )
+    def _named(self, name: str) -> None:
+        self.pvspec = self.pvspec.new_names(
+            attr=name, name=name if self.pvspec.name is None else None
+        )
+
+    def _with(self: P, **handlers: Any) -> P:
+        """Set handlers."""
+        for kind, handler in handlers.items():
+            check_handler(kind, handler)
+        return self._change(pvspec=self.pvspec._replace(**handlers))
 
     @overload
-    def __get__(self, instance: None, owner: type) -> pvproperty: ...
+    def __get__(self: P, instance: None, owner: type) -> P: ...
     @overload
-    def __get__(self, instance: PVGroup, owner: type) -> Any: ...
+    def __get__(self, instance: PVGroup, owner: type) -> T_Data: ...
     def __get__(self, instance: PVGroup | None, owner: type) -> Any:
         if instance is None:
             return self
@@ -142,62 +451,51 @@ class pvproperty:
         )
 
     def __call__(
-        self,
+        self: P,
         get: Getter | None = None,
         put: Putter | None = None,
         startup: Startup | None = None,
         shutdown: Shutdown | None = None,
         scan: Scan | None = None,
-    ) -> pvproperty:
+    ) -> P:
         """Set handlers; ``@pvproperty(...)`` above a function makes it the getter."""
-        given: dict[str, Any] = {
-            "get": get,
-            "put": put,
-            "startup": startup,
-            "shutdown": shutdown,
-            "scan": scan,
-        }
-        self.pvspec = self.pvspec._replace(
-            **{name: handler for name, handler in given.items() if handler is not None}
-        )
+        given = _kinds(get, put, startup, shutdown, scan)
+        self._with(**{kind: handler for kind, handler in given.items() if handler is not None})
         self._take_doc(get)
         return self
 
-    def getter(self, get: Getter) -> pvproperty:
+    def getter(self: P, get: Getter) -> P:
         """Decorate the getter: ``async def getter(self, instance)``."""
-        self.pvspec = self.pvspec._replace(get=get)
-        return self
+        return self._with(get=get)
 
-    def putter(self, put: Putter) -> pvproperty:
+    def putter(self: P, put: Putter) -> P:
         """Decorate the putter: ``async def putter(self, instance, value)``."""
-        self.pvspec = self.pvspec._replace(put=put)
-        return self
+        return self._with(put=put)
 
-    def startup(self, startup: Startup) -> pvproperty:
+    def startup(self: P, startup: Startup) -> P:
         """Decorate the start-up hook: ``async def startup(self, instance, async_lib)``."""
-        self.pvspec = self.pvspec._replace(startup=startup)
-        return self
+        return self._with(startup=startup)
 
-    def shutdown(self, shutdown: Shutdown) -> pvproperty:
+    def shutdown(self: P, shutdown: Shutdown) -> P:
         """Decorate the shutdown hook: ``async def shutdown(self, instance, async_lib)``."""
-        self.pvspec = self.pvspec._replace(shutdown=shutdown)
-        return self
+        return self._with(shutdown=shutdown)
 
     def scan(
-        self,
+        self: P,
         period: float,
         *,
         subtract_elapsed: bool = True,
         stop_on_error: bool = False,
         failure_severity: AlarmSeverity = AlarmSeverity.MAJOR_ALARM,
         use_scan_field: bool = False,
-    ) -> Callable[[Scan], pvproperty]:
+    ) -> Callable[[Scan], P]:
         """Decorate ``async def scan(self, instance, async_lib)``, called again and again.
 
         Parameters are those of `scan_wrapper`.
         """
 
-        def wrapper(scan_function: Scan) -> pvproperty:
+        def wrapper(scan_function: Scan) -> P:
+            check_handler("scan", scan_function)
             scan = scan_wrapper(
                 scan_function,
                 period,
@@ -206,7 +504,20 @@ class pvproperty:
                 failure_severity=failure_severity,
                 use_scan_field=use_scan_field,
             )
-            self.pvspec = self.pvspec._replace(scan=scan)
-            return self
+            return self._change(pvspec=self.pvspec._replace(scan=scan))
 
         return wrapper
+
+
+def _kinds(*handlers: Any) -> dict[str, Any]:
+    """Name handlers that are given in this order."""
+    return dict(zip(("get", "put", "startup", "shutdown", "scan"), handlers, strict=False))
+
+
+def _split_generic(dtype: Any, record: Any) -> tuple[Any, Any]:
+    """Take ``PvpropertyDouble[AiFields]`` for the data class and the record type that it is."""
+    origin = get_origin(dtype)
+    if not (isinstance(origin, type) and issubclass(origin, PvpropertyData)):
+        return dtype, record
+    (fields,) = get_args(dtype)
+    return origin, fields if record is None and isinstance(fields, type) else record
