@@ -1,0 +1,1 @@
+"""Channel Access in captured network traffic; what ``caproto-shark`` is made of."""
