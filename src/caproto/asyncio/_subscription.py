@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .._errors import CaprotoTypeError, CaprotoValueError
 from .._log import ComposableLogAdapter
-from .._protocol.messages import EventAddRequest, EventAddResponse
+from .._protocol.arrays import Buffer
+from .._protocol.header import Head
+from .._protocol.messages import EventAddRequest, EventAddResponse, wire
 from ..client.subscription import Sink, SubscriptionCore
 from ._callbacks import (
     BACKLOG_HIGH,
@@ -22,6 +24,7 @@ from ._callbacks import (
     CoroutineQueue,
     accepts_two_arguments,
     await_result,
+    call,
     is_coroutine_callback,
     log_failure,
     weak_reference,
@@ -283,18 +286,19 @@ class Subscription(SubscriptionCore):
         sinks += [self._queue_sink(queue) for queue in self._coroutines.values()]
         sinks += [mailbox.put for mailbox in self._iterators.values()]
         self.sinks = tuple(sinks)
+        recent, pool = self.most_recent_response, self.pv._pool
+        if pool is not None and self._plain_references and len(sinks) == 1:
+            self.work, self.later = self._make_and_process, pool.push
+        else:
+            self.work = self.later = None
+            self.most_recent_response = recent
 
     def _plain_sink(self) -> Sink:
         pool = self.pv._pool
         if pool is None:
             return Subscription.process
         fan_out, push = self.process, pool.push
-
-        # One tuple and one append per update; the hand-over to the thread happens once per received chunk.
-        def sink(sub: Any, message: EventAddResponse) -> None:
-            push((fan_out, message))
-
-        return sink
+        return lambda sub, message: push((call, fan_out, message))
 
     def _queue_sink(self, queue: CoroutineQueue) -> Sink:
         def sink(sub: Any, message: EventAddResponse) -> None:
@@ -316,6 +320,13 @@ class Subscription(SubscriptionCore):
                 return None if func is None else func(self, message)
 
             self.pv._run_plain(job, message, reference)
+
+    def _make_and_process(self, head: Head, payload: Buffer) -> None:
+        """Make an update and give it to all callbacks, on the thread where they run."""
+        message = wire(EventAddResponse, head, payload)
+        if head is self.recent_head:
+            self.recent = message
+        self.process(message)
 
     def process(self, command: EventAddResponse) -> None:
         """Give an update to all plain callbacks.

@@ -231,6 +231,8 @@ class Circuit:
         self._unsent.clear()
         pvs, requests = self.pvs, self.pending
         self.tables.clear()
+        if self.engine.asked is self:
+            self.engine.asked = None
         self.engine.host.close_circuit(self)
         self.engine.circuit_closed(self, was_connected, pvs, requests, reason, now, retry)
 
@@ -383,6 +385,7 @@ class Circuit:
     def reserve(self, request: Request | BulkRequest, count: int) -> int:
         """Enter `request` under `count` consecutive free ioids; return the first."""
         first, requests = self._next_ioid, self.tables.requests
+        self.engine.asked = self
         if first + count > _IOIDS:
             first = 0
         if (

@@ -75,6 +75,7 @@ class ClientEngine:
         self.max_payload = (settings.max_array_bytes or (1 << 32)) + 1024
         self.pvs: dict[tuple[str, int], PVCore] = {}
         self.circuits: dict[tuple[Address, int], Circuit] = {}
+        self.asked: Circuit | None = None  # the circuit of the latest request
         self.wake = _NEVER
         self.closed = False
         self.why_closed = "This Context is no longer usable."

@@ -93,8 +93,17 @@ class Inbox:
         sub = self._subscriptions.get(head[5])
         if sub is None:  # cancelled: a late update, or the confirmation
             return
+        later = sub.later
+        if later is not None:
+            if type(payload) is bytes:
+                sub.recent_head, sub.recent_payload = head, payload
+                later((sub.work, head, payload))
+                return
+            sub.recent_head = (
+                None  # a large array can be turned in place, so there must be one message only
+            )
         message = wire(EventAddResponse, head, payload)
-        sub.most_recent_response = message
+        sub.recent = message
         for sink in sub.sinks:
             sink(sub, message)
 

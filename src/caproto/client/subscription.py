@@ -7,8 +7,10 @@ from struct import error as StructError
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .._errors import CaprotoValueError
+from .._protocol.arrays import Buffer
 from .._protocol.enums import SubscriptionType
-from .._protocol.messages import EventAddRequest, EventAddResponse
+from .._protocol.header import Head
+from .._protocol.messages import EventAddRequest, EventAddResponse, wire
 from .._protocol.messages.subscription import EVENT_ADD_PAYLOAD
 
 if TYPE_CHECKING:
@@ -51,14 +53,18 @@ class SubscriptionCore:
         "data_type",
         "dropped",
         "high",
+        "later",
         "low",
         "mask",
-        "most_recent_response",
         "pv",
+        "recent",
+        "recent_head",
+        "recent_payload",
         "sinks",
         "subscriptionid",
         "to",
         "wire_type",
+        "work",
     )
 
     def __init__(
@@ -87,9 +93,26 @@ class SubscriptionCore:
         self.circuit: Circuit | None = None
         self.wire_type = 0
         self.sinks: tuple[Sink, ...] = ()
-        self.most_recent_response: EventAddResponse | None = None
+        self.later: Callable[[tuple[Any, Head, Buffer]], Any] | None = None
+        """Takes `work` and what it needs, instead of the sinks: for a thread that makes the updates itself."""
+        self.work: Callable[[Head, Buffer], Any] | None = None
+        self.recent: EventAddResponse | None = None
+        self.recent_head: Head | None = None
+        self.recent_payload: Buffer = b""
         self.dropped = 0
         """Updates that were merged into newer ones because an iteration asked for the latest only."""
+
+    @property
+    def most_recent_response(self) -> EventAddResponse | None:
+        """The newest update, or None before the first."""
+        head, recent = self.recent_head, self.recent
+        if head is not None and (recent is None or recent._head is not head):
+            recent = self.recent = wire(EventAddResponse, head, self.recent_payload)
+        return recent
+
+    @most_recent_response.setter
+    def most_recent_response(self, message: EventAddResponse | None) -> None:
+        self.recent, self.recent_head = message, None
 
     @property
     def wanted(self) -> bool:
