@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
+from caproto import EPICS_EPOCH
 from caproto import _constants as const
 
 
@@ -14,8 +15,8 @@ def test_every_exported_constant_exists_and_every_constant_is_exported() -> None
 
 def test_the_epics_epoch_is_1990_in_utc() -> None:
     epoch = datetime(1990, 1, 1, tzinfo=timezone.utc)
-    assert epoch == const.EPICS_EPOCH
-    assert const.EPICS_EPOCH.timestamp() == const.EPICS2UNIX_EPOCH
+    assert epoch == EPICS_EPOCH
+    assert EPICS_EPOCH.timestamp() == const.EPICS2UNIX_EPOCH
 
 
 def test_a_name_of_greatest_length_fills_one_datagram_of_libca() -> None:

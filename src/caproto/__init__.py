@@ -27,7 +27,6 @@ if TYPE_CHECKING:
         EPICS2UNIX_EPOCH,
         EPICS_CA1_PORT,
         EPICS_CA2_PORT,
-        EPICS_EPOCH,
         MAX_COMMAND_BACKLOG,
         MAX_ENUM_STATES,
         MAX_ENUM_STRING_SIZE,
@@ -49,6 +48,9 @@ if TYPE_CHECKING:
     from ._env import (
         Protocol,
         get_environment_variables,
+    )
+    from ._epoch import (
+        EPICS_EPOCH,
     )
     from ._errors import (
         CaprotoAttributeError,
@@ -458,9 +460,12 @@ _ON_FIRST_USE: dict[str, str] = {
     "._callback_signature": """
         adapt_old_callback_signature
     """,
+    "._epoch": """
+        EPICS_EPOCH
+    """,
     "._constants": """
         DEFAULT_PROTOCOL_VERSION DO_REPLY EPICS2UNIX_EPOCH EPICS_CA1_PORT EPICS_CA2_PORT
-        EPICS_EPOCH MAX_COMMAND_BACKLOG MAX_ENUM_STATES MAX_ENUM_STRING_SIZE MAX_ID
+        MAX_COMMAND_BACKLOG MAX_ENUM_STATES MAX_ENUM_STRING_SIZE MAX_ID
         MAX_RECORD_LENGTH MAX_STRING_SIZE MAX_SUBSCRIPTION_BACKLOG
         MAX_TOTAL_SUBSCRIPTION_BACKLOG MAX_UDP_RECV MAX_UNITS_SIZE MIN_SUBSCRIPTION_BACKLOG
         NO_REPLY RESPONSIVENESS_TIMEOUT SEARCH_MAX_DATAGRAM_BYTES STALE_SEARCH_EXPIRATION

@@ -6,15 +6,12 @@ once per Context, and never at import.
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
-
 __all__ = [
     "DEFAULT_PROTOCOL_VERSION",
     "DO_REPLY",
     "EPICS2UNIX_EPOCH",
     "EPICS_CA1_PORT",
     "EPICS_CA2_PORT",
-    "EPICS_EPOCH",
     "MAX_COMMAND_BACKLOG",
     "MAX_ENUM_STATES",
     "MAX_ENUM_STRING_SIZE",
@@ -71,8 +68,6 @@ MAX_ENUM_STATES = 16
 MAX_ENUM_STRING_SIZE = 26
 
 # --- time -----------------------------------------------------------------------------------------
-
-EPICS_EPOCH = datetime(1990, 1, 1, tzinfo=timezone.utc)
 
 EPICS2UNIX_EPOCH = 631152000.0
 """Seconds from the epoch of Unix (1970) to that of EPICS (1990)."""

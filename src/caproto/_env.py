@@ -8,8 +8,8 @@ looks at it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from ._addresses import Address, is_multicast
 from ._env_reader import EnvironmentReader, get_environment_variables
@@ -33,8 +33,7 @@ class Protocol(str, Enum):
         return self.name
 
 
-@dataclass(frozen=True, kw_only=True)
-class ClientSettings:
+class ClientSettings(NamedTuple):
     """What the environment says to a client. Times are in seconds.
 
     Attributes
@@ -149,8 +148,7 @@ class ClientSettings:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class ServerSettings:
+class ServerSettings(NamedTuple):
     """What the environment says to a server. Times are in seconds.
 
     Attributes
@@ -264,8 +262,7 @@ class ServerSettings:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class RepeaterSettings:
+class RepeaterSettings(NamedTuple):
     """What the environment says to a repeater.
 
     Attributes

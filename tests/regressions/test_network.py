@@ -8,7 +8,6 @@ import logging
 import socket
 import sys
 import threading
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -192,7 +191,7 @@ class Names:
 
 def look_up_often(ctx: Context) -> None:
     """Look host names up again much sooner than EPICS_CA_DNS_REFRESH_SECS can say."""
-    ctx.broadcaster.settings = replace(ctx.broadcaster.settings, dns_refresh=0.02)
+    ctx.broadcaster.settings = ctx.broadcaster.settings._replace(dns_refresh=0.02)
 
 
 async def test_epics_base_488_address_of_a_host_may_change(

@@ -6,11 +6,10 @@ data types"; ``db_access.h`` of EPICS base). The classes of the single types are
 
 from __future__ import annotations
 
-import datetime
 import math
 from collections.abc import Sequence
 from struct import Struct
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._constants import (
     EPICS2UNIX_EPOCH,
@@ -22,6 +21,9 @@ from .._constants import (
 from .._errors import CaprotoTypeError, CaprotoValueError
 from .enums import AlarmSeverity, AlarmStatus, ChannelType
 from .timestamps import FlexibleTime, TimeStamp
+
+if TYPE_CHECKING:
+    import datetime
 
 __all__ = [
     "ELEMENT_SIZES",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from .._constants import EPICS2UNIX_EPOCH
+
+if TYPE_CHECKING:
+    import datetime
 
 __all__ = [
     "TimeStamp",
@@ -14,7 +16,6 @@ __all__ = [
 ]
 
 _OFFSET = int(EPICS2UNIX_EPOCH)
-_UNIX_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 
 FlexibleTime: TypeAlias = "TimeStamp | datetime.datetime | float | tuple[int, int]"
 
@@ -47,9 +48,11 @@ def timestamp_to_epics(ts: float | datetime.datetime) -> tuple[int, int]:
     -------
     seconds, nanoseconds : int
     """
-    if isinstance(ts, datetime.datetime):
-        since = ts.replace(tzinfo=ts.tzinfo or datetime.timezone.utc) - _UNIX_EPOCH
-        seconds = since.days * 86400 + since.seconds
+    if hasattr(ts, "tzinfo"):
+        from .._epoch import EPICS_EPOCH  # now that the program has imported datetime anyway
+
+        since = ts.replace(tzinfo=ts.tzinfo or EPICS_EPOCH.tzinfo) - EPICS_EPOCH  # type: ignore[union-attr]
+        seconds = since.days * 86400 + since.seconds + _OFFSET
         nanoseconds = since.microseconds * 1000
     else:
         # A float of today's times cannot tell a quarter of a microsecond: the digits below are noise.
@@ -90,7 +93,9 @@ class TimeStamp:
     @classmethod
     def now(cls) -> TimeStamp:
         """Make one of the current time, to the microsecond."""
-        return cls(*timestamp_to_epics(datetime.datetime.now(datetime.timezone.utc)))
+        from datetime import datetime, timezone
+
+        return cls(*timestamp_to_epics(datetime.now(timezone.utc)))
 
     @classmethod
     def from_flexible_value(cls, timestamp: FlexibleTime) -> TimeStamp:
@@ -103,8 +108,12 @@ class TimeStamp:
 
     def as_datetime(self) -> datetime.datetime:
         """Return the time as a naive `datetime.datetime` in UTC, to the nearest microsecond."""
-        return _UNIX_EPOCH.replace(tzinfo=None) + datetime.timedelta(
-            seconds=self.secondsSinceEpoch + _OFFSET, microseconds=round(self.nanoSeconds / 1000)
+        from datetime import timedelta
+
+        from .._epoch import EPICS_EPOCH
+
+        return EPICS_EPOCH.replace(tzinfo=None) + timedelta(
+            seconds=self.secondsSinceEpoch, microseconds=round(self.nanoSeconds / 1000)
         )
 
     def __repr__(self) -> str:

@@ -7,7 +7,6 @@ import logging
 import socket
 import threading
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .._addresses import is_ipv4
@@ -100,7 +99,7 @@ class SharedBroadcaster:
         numbers = tuple(address for address in self.settings.addr_list if is_ipv4(address.host))
         # What needs no looking up is searched at once, however long the host names take.
         self._destinations: tuple[Address, ...] = search_destinations(
-            replace(self.settings, addr_list=numbers)
+            self.settings._replace(addr_list=numbers)
         )
         self._looked_up = _NEVER
         if len(numbers) < len(self.settings.addr_list):
