@@ -293,7 +293,7 @@ async def test_aioca_26_subscriptions_that_end_leave_nothing(loopback: Loopback)
         assert ctx.stats().circuits[0].subscriptions == 0
         (client,) = server.circuits
         (channel,) = client.circuit.channels.values()
-        assert channel.subscriptions == {}
+        assert not channel.subscriptions
 
 
 # --- what may be a callback ------------------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import enum
 import pickle
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
@@ -222,7 +222,8 @@ async def test_dead_bands_hold_back_small_changes() -> None:
     told: list[tuple[float, int]] = []
 
     class Source:
-        replies: ClassVar[dict[int, object]] = {}
+        def forget(self) -> None:
+            pass
 
         def publish(self, flags: int) -> None:
             told.append((data.value, flags))

@@ -62,7 +62,7 @@ class Channel:
         self.writable: bool
         self.reads_at_once: bool
         self.writes_at_once: bool
-        self.subscriptions: dict[int, Subscription] = {}
+        self.subscriptions: tuple[Subscription, ...] = ()  # one as a rule: see `Source`
         self.operations: Operations | None = None
         """The slow requests that are being done; None, nearly always, if there are none."""
         self._take_rights(served.check_access(circuit.host_name, circuit.client_name))
@@ -88,10 +88,20 @@ class Channel:
             return
         self._take_rights(rights)
         self.circuit.send(self.rights_message())
-        for subscription in self.subscriptions.values():
+        for subscription in self.subscriptions:
             self.source.remove(subscription)
             if self.readable:
                 self.source.add(subscription)
+
+    def take_subscription(self, id_: int) -> Subscription | None:
+        """Remove and return the subscription with that id; None if there is none."""
+        for subscription in self.subscriptions:
+            if subscription.head[5] == id_:
+                self.subscriptions = tuple(
+                    other for other in self.subscriptions if other is not subscription
+                )
+                return subscription
+        return None
 
     def submit(self, is_write: bool, start: Start) -> None:
         """Do a request after those that it must not overtake."""
@@ -101,11 +111,11 @@ class Channel:
 
     def close(self) -> None:
         """Forget subscriptions and what has not been started; what has been is left to end."""
-        for subscription in self.subscriptions.values():
+        for subscription in self.subscriptions:
             self.source.remove(subscription)
             if self.circuit.held:
                 self.circuit.held.pop(subscription, None)
-        self.subscriptions.clear()
+        self.subscriptions = ()
         if self.operations is not None:
             self.operations.drop_waiting()
 

@@ -57,12 +57,13 @@ class Monitors:
             circuit.send_error(head, channel.cid, _ALLOCMEM, text)
             return
         subscription = Subscription(circuit, head, mask)
-        replaced = channel.subscriptions.pop(head[5], None)
+        replaced = channel.take_subscription(head[5])
         if replaced is not None:  # a client that uses an id twice means the later one
             self._forget(channel, replaced)
-        channel.subscriptions[head[5]] = subscription
+        channel.subscriptions += (subscription,)
         if channel.operations is None and (channel.reads_at_once or not channel.readable):
-            self._begin(channel, subscription, *current_reply(channel, head))
+            # Not kept: the update is the last that wants the current value in this form, until it changes.
+            self._begin(channel, subscription, *current_reply(channel, head, keep=False))
         else:
             channel.submit(False, partial(self._start, channel, subscription))
 
@@ -82,7 +83,7 @@ class Monitors:
         self, channel: Channel, subscription: Subscription, reply: Reply, status: int
     ) -> None:
         """Send the first update, and let those after it come unless this one was refused."""
-        if channel.subscriptions.get(subscription.head[5]) is not subscription:
+        if subscription not in channel.subscriptions:
             return  # cancelled while the PV got its value
         circuit = self._circuit
         if circuit.held is not None:
@@ -98,7 +99,7 @@ class Monitors:
         channel = self._channels.get(head[4])
         if channel is None:
             circuit.unknown_sid(head)
-        subscription = channel.subscriptions.pop(head[5], None)
+        subscription = channel.take_subscription(head[5])
         if subscription is None:
             text = f"there is no subscription {head[5]} to {channel.name}"
             circuit.send_error(head, channel.cid, _BADMONID, text)

@@ -135,14 +135,14 @@ def _fitting(channel: Channel, head: Head, reply: Reply) -> tuple[Reply, int]:
     return reply, _NORMAL
 
 
-def current_reply(channel: Channel, head: Head) -> tuple[Reply, int]:
-    """Return the current value as asked for, and the status."""
+def current_reply(channel: Channel, head: Head, keep: bool = True) -> tuple[Reply, int]:
+    """Return the current value as asked for, and the status; `keep` as for `Source.encode`."""
     status = _refusal(channel, head)
     if status == _NORMAL:
         key = reply_key(head[2], head[3])
         try:
             return _fitting(
-                channel, head, channel.source.replies.get(key) or channel.source.encode(key)
+                channel, head, channel.source.replies.get(key) or channel.source.encode(key, keep)
             )
         except Exception as error:  # whatever a PV raises, this client and this request only
             status = _status_of(channel, error)

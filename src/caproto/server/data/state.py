@@ -192,7 +192,7 @@ class ChannelState:
     def forget_encoded(self) -> None:
         """Drop the wire forms of a value that has changed."""
         if self.source is not None:
-            self.source.replies.clear()
+            self.source.forget()
 
     @plain
     def encode(self, data_type: int, data_count: int) -> tuple[Buffer, int]:
