@@ -62,6 +62,7 @@ def is_quick(data: ChannelData, value: Any) -> bool:
     [
         (ChannelDouble, 1.5),
         (ChannelDouble, -math.inf),
+        (ChannelDouble, math.nan),
         (ChannelDouble, 1e300),
         (ChannelInteger, -(1 << 31)),
         (ChannelInteger, 7),
@@ -83,7 +84,7 @@ def test_the_bytes_are_those_of_the_long_way(
     sent = updates(quick, value, data_type, count=count)
     assert sent == updates(long, value, data_type, count=count)
     assert [each.p2 for each in sent] == [0, 1]
-    assert quick.value == long.value == value
+    assert repr(quick.value) == repr(long.value) == repr(value)
     assert quick.epics_timestamp == long.epics_timestamp
 
 
@@ -159,7 +160,7 @@ def test_a_method_that_a_program_overrides_is_not_left_out(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [1, True, "1", b"1", math.nan, [1.0], (1.0,), None], ids=lambda value: repr(value)
+    "value", [1, True, "1", b"1", [1.0], (1.0,), None], ids=lambda value: repr(value)
 )
 def test_other_values_than_floats_of_a_double_go_the_long_way(value: Any) -> None:
     assert not is_quick(ChannelDouble(value=0.0), value)

@@ -153,29 +153,6 @@ class Topic:
         """What any of the members asks for."""
         self.members: list[Subscription] = []
 
-    def send(self, flags: int, head: bytes, tail: bytes, body: Buffer) -> None:
-        """Send an update, a `Reply` without its first item, to the members that ask for any of `flags`.
-
-        All that is left to do for one of them is to put its id between two pieces of bytes: 0.2 us, of which a new
-        header would take 0.5 us more.
-        """
-        for subscription in self.members:
-            if not subscription.mask & flags:
-                continue
-            circuit = subscription.circuit
-            if circuit.held is not None:
-                circuit.held[subscription] = (head, tail, body)
-            elif body:
-                circuit.send_large(head + subscription.id_bytes + tail, body)
-            else:
-                out = circuit.out
-                out.append(head + subscription.id_bytes + tail)
-                if not circuit.flushing:
-                    circuit.flushing = True
-                    circuit.shell.want_flush(circuit)
-                elif len(out) > PENDING_LIMIT:
-                    circuit.flush_some()
-
 
 @lru_cache(maxsize=256)
 def _number_form(key: int, native: int) -> tuple[bytes, NumberPacker | None]:
@@ -237,36 +214,53 @@ class Source:
         except CaprotoError:
             return failure_reply(key & 0xFFFF, key >> 16, _GETFAIL)
 
-    def publish(self, flags: int) -> None:
-        """Send the current value to every subscription that asks for any of `flags`; encode each form once."""
-        for topic in self.topics:
-            if topic.mask & flags:
-                topic.send(flags, *self.encode_or_fail(topic.key)[1:])
+    def publish(
+        self, flags: int, number: float | None = None, alarm: bytes = b"", nanoseconds: int = 0
+    ) -> None:
+        """Send the current value to every subscription that asks for any of `flags`.
 
-    def publish_number(self, flags: int, alarm: bytes, nanoseconds: int, number: float) -> None:
-        """Do the same when the value has become one number of the PV's own type.
-
-        It is packed right here, 0.1 us, instead of asking the PV for its value again, 1.3 us.
+        Each form is encoded once. What is left per subscriber is to put its id between two pieces of bytes: 0.2 us, of
+        which a new header would take 0.5 us more.
 
         Parameters
         ----------
         flags : int
+        number : float or int, optional
+            The new value, if it is one number of the PV's own type. It is packed right here, 0.1 us, where to ask the
+            PV for its value takes 1.3 us.
         alarm : bytes
-            Status and severity in wire form.
+            Status and severity in wire form; with a number.
         nanoseconds : int
-            Time of the value, since the EPICS epoch.
-        number : float or int
+            Time of the value since the EPICS epoch; with a number.
         """
-        self.replies = _NO_REPLIES
+        if number is not None:
+            self.replies = _NO_REPLIES
         for topic in self.topics:
             if not topic.mask & flags:
                 continue
             pack = topic.pack_number
-            if pack is None:
-                topic.send(flags, *self.encode_or_fail(topic.key)[1:])
+            body: Buffer
+            if number is None or pack is None:
+                _, head, tail, body = self.encode_or_fail(topic.key)
             else:
                 seconds, rest = divmod(nanoseconds, SECOND)
-                topic.send(flags, topic.number_head, pack(alarm, seconds, rest, number), b"")
+                head, tail, body = topic.number_head, pack(alarm, seconds, rest, number), b""
+            for subscription in topic.members:
+                if not subscription.mask & flags:
+                    continue
+                circuit = subscription.circuit
+                if circuit.held is not None:
+                    circuit.held[subscription] = (head, tail, body)
+                elif body:
+                    circuit.send_large(head + subscription.id_bytes + tail, body)
+                else:
+                    out = circuit.out
+                    out.append(head + subscription.id_bytes + tail)
+                    if not circuit.flushing:
+                        circuit.flushing = True
+                        circuit.shell.want_flush(circuit)
+                    elif len(out) > PENDING_LIMIT:
+                        circuit.flush_some()
 
     def add(self, subscription: Subscription) -> None:
         """Let a subscription get updates from now on."""

@@ -59,10 +59,9 @@ class ChannelData(ChannelState):
     access_is_fixed: ClassVar[bool] = True
     """Whether `check_access` gives the same answer for as long as a client is connected."""
     # The values for which nothing has to be done but to keep them and to tell the clients: those of exactly this type,
-    # from the lowest to the highest. Set by the classes of numbers, and for a PV by `find_usual`.
+    # from the lowest to the highest, or all of them. Set by the classes of numbers, and for a PV by `find_usual`.
     _usual_type: Any = None
-    _lowest: float = 0
-    _highest: float = 0
+    _usual_range: tuple[float, float] | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -200,16 +199,18 @@ class ChannelData(ChannelState):
         """Do what `write` does, for a number that nothing has to be asked about; return False for any other value.
 
         Most values that an IOC writes are such. Until the update for one subscriber waits to be sent,
-        ``await pv.write(value)`` takes 0.9 us this way and 3.5 us in all its steps.
+        ``await pv.write(value)`` takes 0.75 us this way and 3.5 us in all its steps.
         """
-        if type(value) is not self._usual_type or not self._lowest <= value <= self._highest:
+        if type(value) is not self._usual_type:
+            return False
+        limits = self._usual_range
+        if limits is not None and not limits[0] <= value <= limits[1]:
             return False
         self._value = value
         self.nanoseconds = nanoseconds = now()
         source = self.source
         if source is not None:
-            alarm = self._alarm or NO_ALARM
-            source.publish_number(flags | VALUE_FLAGS, alarm.wire, nanoseconds, value)
+            source.publish(flags | VALUE_FLAGS, value, (self._alarm or NO_ALARM).wire, nanoseconds)
         return True
 
     def write_now(self, data: Any, data_type: ChannelType, metadata: Any) -> None:

@@ -202,10 +202,13 @@ class ChannelNumeric(ChannelData):
             and self._upper_warning_limit == self._lower_warning_limit
         )
         self.keep("_usual_type", cls._usual_type if usual else None)
+        limits = cls._usual_range
         lower, upper = self._lower_ctrl_limit, self._upper_ctrl_limit
-        limited = lower != upper
-        self.keep("_lowest", max(lower, cls._lowest) if limited else cls._lowest)
-        self.keep("_highest", min(upper, cls._highest) if limited else cls._highest)
+        if lower != upper:
+            limits = (
+                (lower, upper) if limits is None else (max(lower, limits[0]), min(upper, limits[1]))
+            )
+        self.keep("_usual_range", limits)
 
     def set_metadata(self, name: str, new: Any) -> None:
         """Set the units or a limit."""
@@ -335,8 +338,7 @@ class ChannelInteger(ChannelNumeric):
 
     data_type = ChannelType.LONG
     _usual_type = int
-    _lowest = -(1 << 31)
-    _highest = (1 << 31) - 1
+    _usual_range = (-(1 << 31), (1 << 31) - 1)
 
 
 class ChannelShort(ChannelNumeric):
@@ -344,8 +346,7 @@ class ChannelShort(ChannelNumeric):
 
     data_type = ChannelType.INT
     _usual_type = int
-    _lowest = -(1 << 15)
-    _highest = (1 << 15) - 1
+    _usual_range = (-(1 << 15), (1 << 15) - 1)
 
 
 class _ChannelReal(ChannelNumeric):
@@ -394,8 +395,6 @@ class ChannelDouble(_ChannelReal):
 
     data_type = ChannelType.DOUBLE
     _usual_type = float
-    _lowest = -math.inf
-    _highest = math.inf
 
 
 class ChannelFloat(_ChannelReal):
