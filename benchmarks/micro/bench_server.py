@@ -35,7 +35,7 @@ def test_reads_are_answered_while_the_chunk_is_walked(benchmark: BenchmarkFixtur
 
 
 def test_confirmed_writes(benchmark: BenchmarkFixture) -> None:
-    """Guards that a write to a PV without a putter needs no coroutine: the target is 5 us."""
+    """Guards the short way of numbers that nothing has to be asked about, `take_number`: the target is 1.5 us."""
     data = ChannelDouble(value=0.0)
     client = Client({"pv": data})
     sid = client.create("pv")
@@ -55,19 +55,24 @@ def test_confirmed_writes(benchmark: BenchmarkFixture) -> None:
 
 
 def test_new_value_to_one_subscriber(benchmark: BenchmarkFixture) -> None:
-    """Guards `ChannelData.write` and the packing of value, alarm and time in one go: the target is 5 us."""
-    data, (client,) = _subscribed(1)
+    """Guards the same for `ChannelData.write` of the IOC itself: the target is 1.2 us."""
+    data, clients = _subscribed(1)
+    assert data.take_number(0.5)
+    _bench_one_subscriber(benchmark, data, *clients)
 
-    def write() -> None:
-        for number in range(REQUESTS):
-            _run(data, float(number))
-        client.shell.writes.clear()
-        client.shell.turn()
 
-    benchmark(write)
-    # The rest has gone before, in between: no more than some hundreds of updates gather.
-    assert 0 < len(b"".join(client.shell.writes)) <= REQUESTS * UPDATE_BYTES
-    report(benchmark, REQUESTS)
+def test_new_value_within_alarm_limits(benchmark: BenchmarkFixture) -> None:
+    """Guards the short way of a PV that stays out of alarm: the target is 1.5 us."""
+    data, clients = _subscribed(1, upper_alarm_limit=1e9)
+    assert data.take_number(0.5)
+    _bench_one_subscriber(benchmark, data, *clients)
+
+
+def test_new_value_that_has_to_be_looked_at(benchmark: BenchmarkFixture) -> None:
+    """Guards the long way, which a PV with a dead-band takes: the target is 5 us."""
+    data, clients = _subscribed(1, value_atol=0.5)
+    assert not data.take_number(0.5)
+    _bench_one_subscriber(benchmark, data, *clients)
 
 
 def test_new_value_to_many_subscribers(benchmark: BenchmarkFixture) -> None:
@@ -85,9 +90,26 @@ def test_new_value_to_many_subscribers(benchmark: BenchmarkFixture) -> None:
     report(benchmark, CLIENTS)
 
 
-def _subscribed(count: int) -> tuple[ChannelDouble, list[Client]]:
+def _bench_one_subscriber(benchmark: BenchmarkFixture, data: ChannelDouble, client: Client) -> None:
+    """Write again and again, and let the event loop turn in between."""
+
+    def write() -> None:
+        for number in range(REQUESTS):
+            _run(data, float(number))
+        client.shell.writes.clear()
+        client.shell.turn()
+
+    benchmark(write)
+    # The rest has gone before, in between: no more than some hundreds of updates gather.
+    assert 0 < len(b"".join(client.shell.writes)) <= REQUESTS * UPDATE_BYTES
+    report(benchmark, REQUESTS)
+
+
+def _subscribed(
+    count: int, upper_alarm_limit: float = 0.0, value_atol: float = 0.0
+) -> tuple[ChannelDouble, list[Client]]:
     """Return a PV, and clients that are subscribed to it."""
-    data = ChannelDouble(value=0.0)
+    data = ChannelDouble(value=0.0, upper_alarm_limit=upper_alarm_limit, value_atol=value_atol)
     clients = [Client({"pv": data}) for _ in range(count)]
     for client in clients:
         client.subscribe(client.create("pv"), data_type=TIME_DOUBLE, count=1)

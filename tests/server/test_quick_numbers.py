@@ -27,6 +27,7 @@ from tests.server.fake_shell import Client, Sent, message
 NOW = 1_000_000_000_123_456_789
 """In nanoseconds since the EPICS epoch."""
 TIME_INT, TIME_LONG, TIME_DOUBLE = 15, 19, 20
+ALL = 15
 NORMAL, BADCOUNT = 1, 176
 
 
@@ -49,6 +50,11 @@ def updates(data: ChannelData, value: Any, data_type: int, **request: Any) -> li
     client.subscribe(sid, id_=1, data_type=data_type, **request)
     run(data.write(value))
     return client.turn()
+
+
+def long_way_of(cls: type[ChannelData]) -> type[ChannelData]:
+    """Return a class that does the same with a method of its own, and so must not take the short way."""
+    return type("Long", (cls,), {"forget_encoded": lambda self: cls.forget_encoded(self)})
 
 
 def is_quick(data: ChannelData, value: Any) -> bool:
@@ -76,9 +82,7 @@ def test_the_bytes_are_those_of_the_long_way(
         return ChannelAlarm(status=AlarmStatus.HIGH, severity=AlarmSeverity.MINOR_ALARM)
 
     quick = cls(value=0, alarm=alarm())
-    long = type("Long", (cls,), {"forget_encoded": lambda self: cls.forget_encoded(self)})(
-        value=0, alarm=alarm()
-    )
+    long = long_way_of(cls)(value=0, alarm=alarm())
     assert is_quick(quick, value)
     assert not is_quick(long, value)
     sent = updates(quick, value, data_type, count=count)
@@ -181,8 +185,6 @@ def test_what_a_type_cannot_hold_is_refused_as_ever(value: int) -> None:
         ChannelDouble(value=0.0, max_length=3),
         ChannelDouble(value=0.0, value_atol=0.1),
         ChannelDouble(value=0.0, log_atol=0.1),
-        ChannelDouble(value=0.0, upper_alarm_limit=3.0),
-        ChannelDouble(value=0.0, lower_warning_limit=-3.0),
         ChannelFloat(value=0.0),
         ChannelEnum(value=0, enum_strings=("a", "b")),
     ],
@@ -208,6 +210,56 @@ def test_limits_beyond_the_type_do_not_widen_it() -> None:
     data = ChannelShort(value=0, lower_ctrl_limit=-1e6, upper_ctrl_limit=1e6)
     with pytest.raises(CaprotoValueError, match="INT"):
         data.write(40_000).send(None)
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"upper_alarm_limit": 3, "lower_alarm_limit": -3},
+        {"upper_warning_limit": 2.5},
+        {"lower_warning_limit": -2, "upper_alarm_limit": 3, "upper_ctrl_limit": 4},
+        {"upper_alarm_limit": math.nan, "lower_warning_limit": -2, "upper_warning_limit": math.nan},
+        {"upper_alarm_limit": -3, "lower_alarm_limit": 3},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("cls", [ChannelDouble, ChannelInteger])
+def test_values_and_alarms_are_those_of_the_long_way(
+    cls: type[ChannelData], limits: dict[str, Any]
+) -> None:
+    outcomes = []
+    for one in (cls, long_way_of(cls)):
+        alarm = ChannelAlarm()
+        data, other = (
+            one(value=1, alarm=alarm, **limits),
+            ChannelDouble(value=0.0, alarm=alarm, timestamp=(5, 6)),
+        )
+        client = Client({"x": data, "other": other})
+        client.subscribe(client.create("x"), data_type=TIME_DOUBLE, mask=ALL)
+        client.subscribe(client.create("other"), id_=1, data_type=TIME_DOUBLE, mask=ALL)
+        outcome: list[Any] = []
+        number: Any = float if cls is ChannelDouble else int
+        for value in (0, 1, 2, 3, 2, 3, 4, 5, 1, -1, -2, -3, -4, 0, 2, 2.5, 0):
+            if value == -1:
+                run(alarm.write(status=AlarmStatus.COMM, severity=AlarmSeverity.INVALID_ALARM))
+            try:
+                run(data.write(number(value)))
+            except CannotExceedLimits:
+                outcome.append("refused")
+            state = (data.value, data.severity, data.status, alarm.severity_to_acknowledge)
+            outcome.append((state, client.turn()))
+        outcomes.append(outcome)
+    assert outcomes[0] == outcomes[1]
+
+
+def test_a_pv_with_alarm_limits_is_quick_out_of_alarm() -> None:
+    data = ChannelDouble(value=0.0, upper_alarm_limit=3.0, lower_alarm_limit=-3.0)
+    assert is_quick(data, math.nextafter(3.0, 0.0))
+    assert not is_quick(data, 3.0)
+    run(data.write(3.0))
+    assert not is_quick(data, 0.0)  # the alarm has to end
+    run(data.write(0.0))
+    assert is_quick(data, 0.0)
 
 
 def test_alarm_limits_and_dead_bands_hold_from_the_moment_they_are_set() -> None:

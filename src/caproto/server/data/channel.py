@@ -59,9 +59,10 @@ class ChannelData(ChannelState):
     access_is_fixed: ClassVar[bool] = True
     """Whether `check_access` gives the same answer for as long as a client is connected."""
     # The values for which nothing has to be done but to keep them and to tell the clients: those of exactly this type,
-    # from the lowest to the highest, or all of them. Set by the classes of numbers, and for a PV by `find_usual`.
+    # from the lowest to the highest as long as the alarm is the third item, if it is not None; or all of them. Set by
+    # the classes of numbers, and for a PV by `find_usual`.
     _usual_type: Any = None
-    _usual_range: tuple[float, float] | None = None
+    _usual_range: tuple[float, float, bytes | None] | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -203,14 +204,17 @@ class ChannelData(ChannelState):
         """
         if type(value) is not self._usual_type:
             return False
+        alarm = (self._alarm or NO_ALARM).wire
         limits = self._usual_range
-        if limits is not None and not limits[0] <= value <= limits[1]:
-            return False
+        if limits is not None:
+            lowest, highest, expected = limits
+            if not lowest <= value <= highest or (expected is not None and alarm != expected):
+                return False
         self._value = value
         self.nanoseconds = nanoseconds = now()
         source = self.source
         if source is not None:
-            source.publish(flags | VALUE_FLAGS, value, (self._alarm or NO_ALARM).wire, nanoseconds)
+            source.publish(flags | VALUE_FLAGS, value, alarm, nanoseconds)
         return True
 
     def write_now(self, data: Any, data_type: ChannelType, metadata: Any) -> None:

@@ -11,6 +11,7 @@ from ..._protocol.dbr import NATIVE_TYPES, DbrMetadata
 from ..._protocol.enums import AlarmSeverity, AlarmStatus, ChannelType, SubscriptionType
 from ..._protocol.status import CAStatus
 from .._engine.timed_numbers import number_packer
+from .alarm import NO_ALARM
 from .channel import ChannelData
 from .conversion import (
     as_elements,
@@ -198,17 +199,29 @@ class ChannelNumeric(ChannelData):
             self.writes_at_once
             and self._max_length == 1
             and not (self._value_atol or self._log_atol)
-            and self._upper_alarm_limit == self._lower_alarm_limit
-            and self._upper_warning_limit == self._lower_warning_limit
         )
         self.keep("_usual_type", cls._usual_type if usual else None)
-        limits = cls._usual_range
+        self.keep("_usual_range", self._range_without_alarm(cls._usual_range))
+
+    def _range_without_alarm(
+        self, limits: tuple[float, float, bytes | None] | None
+    ) -> tuple[float, float, bytes | None] | None:
+        """Narrow the range of a type to the values that are neither refused nor a reason for an alarm."""
+        lowest, highest, alarm = limits or (-math.inf, math.inf, None)
         lower, upper = self._lower_ctrl_limit, self._upper_ctrl_limit
         if lower != upper:
-            limits = (
-                (lower, upper) if limits is None else (max(lower, limits[0]), min(upper, limits[1]))
-            )
-        self.keep("_usual_range", limits)
+            lowest, highest = max(lower, lowest), min(upper, highest)
+        for lower, upper in (
+            (self._lower_alarm_limit, self._upper_alarm_limit),
+            (self._lower_warning_limit, self._upper_warning_limit),
+        ):
+            if lower != upper:  # a limit itself is in alarm; one that is no number never is
+                alarm = NO_ALARM.wire
+                lowest = max(lowest, math.nextafter(lower, math.inf))
+                highest = min(highest, math.nextafter(upper, -math.inf))
+        if limits is None and alarm is None and (lowest, highest) == (-math.inf, math.inf):
+            return None
+        return lowest, highest, alarm
 
     def set_metadata(self, name: str, new: Any) -> None:
         """Set the units or a limit."""
@@ -338,7 +351,7 @@ class ChannelInteger(ChannelNumeric):
 
     data_type = ChannelType.LONG
     _usual_type = int
-    _usual_range = (-(1 << 31), (1 << 31) - 1)
+    _usual_range = (-(1 << 31), (1 << 31) - 1, None)
 
 
 class ChannelShort(ChannelNumeric):
@@ -346,7 +359,7 @@ class ChannelShort(ChannelNumeric):
 
     data_type = ChannelType.INT
     _usual_type = int
-    _usual_range = (-(1 << 15), (1 << 15) - 1)
+    _usual_range = (-(1 << 15), (1 << 15) - 1, None)
 
 
 class _ChannelReal(ChannelNumeric):
