@@ -10,7 +10,12 @@ from typing import Any
 
 import pytest
 
-from caproto import AlarmSeverity, AlarmStatus, config_caproto_logging
+from caproto import (
+    AlarmSeverity,
+    AlarmStatus,
+    CaprotoNotImplementedError,
+    config_caproto_logging,
+)
 from caproto._log import get_handler
 from caproto.server import (
     PVGroup,
@@ -38,7 +43,7 @@ def _logging_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         logging.getLogger(name).setLevel(level)
 
 
-def parse(*argv: str, **macros: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def parse(*argv: str, **macros: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     return ioc_arg_parser(desc="An IOC", default_prefix="x:", argv=list(argv), macros=macros)
 
 
@@ -77,9 +82,13 @@ def test_the_arguments_of_the_process_are_the_default(monkeypatch: pytest.Monkey
 
 def test_a_macro_without_a_default_has_to_be_given(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        parse(beamline="")
+        parse(beamline=None)
     assert "--beamline" in capsys.readouterr().err
-    assert parse("--beamline", "B", beamline="")[0]["macros"] == {"beamline": "B"}
+    assert parse("--beamline", "B", beamline=None)[0]["macros"] == {"beamline": "B"}
+
+
+def test_a_macro_may_be_empty() -> None:
+    assert parse(suffix="")[0]["macros"] == {"suffix": ""}
 
 
 def test_a_macro_with_a_dash_keeps_its_name() -> None:
@@ -92,7 +101,9 @@ def test_a_macro_with_a_dash_keeps_its_name() -> None:
 def test_other_libraries_do_not_exist(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parse("--async-lib", "trio")
-    assert "asyncio" in capsys.readouterr().err
+    assert "asyncio only, not on trio: leave the option out" in capsys.readouterr().err
+    with pytest.raises(CaprotoNotImplementedError, match="asyncio only, not on trio"):
+        run({}, module_name="caproto.trio.server")
 
 
 def test_help_shows_the_description_and_the_options(capsys: pytest.CaptureFixture[str]) -> None:
@@ -107,6 +118,7 @@ def test_help_shows_the_description_and_the_options(capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     ("argv", "ioc", "messages"),
     [
+        (("-q",), logging.WARNING, logging.WARNING),
         ((), logging.INFO, logging.INFO),
         (("-v",), logging.DEBUG, logging.INFO),
         (("-vv",), logging.DEBUG, logging.DEBUG),

@@ -190,6 +190,8 @@ class Context:
             client.abort()
         await self._end_tasks(self.request_tasks)
         await self._end_tasks(self._hook_tasks)
+        if self.async_layer is not None:
+            await self._end_tasks(self.async_layer.tasks)
         for name, data in list(self.pvdb.items()):
             hook = getattr(data, "server_shutdown", None)
             if hook is not None:
@@ -206,7 +208,7 @@ class Context:
                 break
 
     @staticmethod
-    async def _end_tasks(tasks: set[asyncio.Task[None]]) -> None:
+    async def _end_tasks(tasks: set[asyncio.Task[Any]]) -> None:
         """Cancel tasks and wait for their end."""
         for task in list(tasks):
             task.cancel()
@@ -311,15 +313,23 @@ def run(
 def _stopped_by_signals(context: Context) -> Iterator[None]:
     """Let SIGINT and SIGTERM end the server in good order."""
     loop = asyncio.get_running_loop()
-    handled = []
+    handled: list[int] = []
+
+    def restore() -> None:
+        while handled:
+            loop.remove_signal_handler(handled.pop())
+
+    def stop() -> None:
+        restore()  # so that a second one ends a shutdown hook that hangs
+        context.stop()
+
     for number in (signal.SIGINT, signal.SIGTERM):
         try:
-            loop.add_signal_handler(number, context.stop)
+            loop.add_signal_handler(number, stop)
         except (NotImplementedError, ValueError, RuntimeError):
             continue  # Windows, or not the main thread
         handled.append(number)
     try:
         yield
     finally:
-        for number in handled:
-            loop.remove_signal_handler(number)
+        restore()

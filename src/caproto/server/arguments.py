@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Callable
 from typing import Any
 
 from .._env import ServerSettings
 from .._log import config_caproto_logging
+from .._version import __version__
 
 __all__ = ["ioc_arg_parser", "template_arg_parser"]
 
@@ -19,7 +21,7 @@ def template_arg_parser(
     desc: str,
     default_prefix: str,
     argv: list[str] | None = None,
-    macros: dict[str, str] | None = None,
+    macros: dict[str, str] | dict[str, str | None] | None = None,
     supported_async_libs: list[str] | None = None,
 ) -> tuple[
     argparse.ArgumentParser, Callable[[argparse.Namespace], tuple[dict[str, Any], dict[str, Any]]]
@@ -35,9 +37,9 @@ def template_arg_parser(
     argv : list of str, optional
         Accepted for symmetry with `ioc_arg_parser`; parsing is up to the caller.
     macros : dict of str to str, optional
-        Each becomes an option, with this default. With an empty or None default it has to be given.
+        Each becomes an option, with this default. Where that is None it has to be given.
     supported_async_libs : list of str, optional
-        Only ``'asyncio'`` exists.
+        Accepted for compatibility: only ``'asyncio'`` exists.
 
     Returns
     -------
@@ -46,9 +48,11 @@ def template_arg_parser(
         Takes the parsed arguments, configures logging as they say, and returns the keyword arguments for the group
         and those for `run`.
     """
-    macros = dict(macros or {})
+    defaults: dict[str, str | None] = dict(macros or {})
     parser = argparse.ArgumentParser(
-        description=desc, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=desc,
+        epilog=f"caproto version {__version__}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--prefix", default=default_prefix, help=f"prefix of all PV names [{default_prefix}]"
@@ -56,8 +60,8 @@ def template_arg_parser(
     parser.add_argument(
         "--async-lib",
         default="asyncio",
-        choices=[lib for lib in supported_async_libs or _ASYNC_LIBS if lib in _ASYNC_LIBS]
-        or list(_ASYNC_LIBS),
+        type=_async_lib,
+        metavar="{asyncio}",
         help="asynchronous library to run on [asyncio]",
     )
     default_interfaces = list(ServerSettings.from_environ().interfaces)
@@ -69,27 +73,29 @@ def template_arg_parser(
         help=f"addresses of the interfaces to serve [{' '.join(default_interfaces)}]",
     )
     parser.add_argument("--list-pvs", action="store_true", help="log the names of all PVs")
-    parser.add_argument(
+    amount = parser.add_mutually_exclusive_group()
+    amount.add_argument("-q", "--quiet", action="store_true", help="log warnings and errors only")
+    amount.add_argument(
         "-v",
         "--verbose",
         action="count",
         default=0,
         help="log more: the IOC itself (-v), every message too (-vv)",
     )
-    for name, default in macros.items():
+    for name, default in defaults.items():
         parser.add_argument(
             f"--{name}",
             default=default,
-            required=not default,
-            help=f"macro in the PV names{f' [{default}]' if default else ''}",
+            required=default is None,
+            help="macro in the PV names" + ("" if default is None else f" [{default}]"),
         )
 
     def split_args(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
         """Configure logging, and return the arguments for the group and those for `run`."""
-        _configure_logging(args.verbose)
+        _configure_logging(-1 if args.quiet else args.verbose)
         group = {
             "prefix": args.prefix,
-            "macros": {name: getattr(args, name.replace("-", "_")) for name in macros},
+            "macros": {name: getattr(args, name.replace("-", "_")) for name in defaults},
         }
         running = {
             "module_name": f"caproto.{args.async_lib}.server",
@@ -101,11 +107,24 @@ def template_arg_parser(
     return parser, split_args
 
 
+def _async_lib(name: str) -> str:
+    """Take the name of the one library there is.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If it is another one.
+    """
+    if name not in _ASYNC_LIBS:
+        raise argparse.ArgumentTypeError(
+            f"IOCs run on asyncio only, not on {name}: leave the option out"
+        )
+    return name
+
+
 def _configure_logging(verbose: int) -> None:
     """Log what the user asked for: everything is a matter of what each logger lets through."""
-    import logging
-
-    config_caproto_logging(level="DEBUG" if verbose else "INFO")
+    config_caproto_logging(level="WARNING" if verbose < 0 else "DEBUG" if verbose else "INFO")
     if verbose == 1:
         for name in ("caproto.ch", "caproto.circ", "caproto.bcast"):
             logging.getLogger(name).setLevel(logging.INFO)
@@ -116,7 +135,7 @@ def ioc_arg_parser(
     desc: str,
     default_prefix: str,
     argv: list[str] | None = None,
-    macros: dict[str, str] | None = None,
+    macros: dict[str, str] | dict[str, str | None] | None = None,
     supported_async_libs: list[str] | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Parse the command line of an IOC, and configure logging as it says.

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
+from .._errors import CaprotoNotImplementedError
 from .typing import AinitHook
 
 __all__ = ["run"]
@@ -33,7 +34,18 @@ def run(
         Log the names of all PVs once they are served.
     startup_hook : coroutine function, optional
         ``startup_hook(async_lib)`` is run beside the server.
+
+    Raises
+    ------
+    CaprotoNotImplementedError
+        If the server is to run on curio or trio.
     """
+    library = module_name.removeprefix("caproto.").removesuffix(".server")
+    if library in ("curio", "trio"):
+        raise CaprotoNotImplementedError(
+            f"IOCs run on asyncio only, not on {library}: leave out module_name and --async-lib, and await what "
+            f"asyncio offers (async_lib.library, async_lib.sleep) in the hooks"
+        )
     if not module_name.startswith("caproto.") and module_name.endswith(".server"):
         module_name = f"caproto.{module_name}"
     import_module(module_name).run(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar, TypeAlias
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 __all__ = ["AinitHook", "AsyncLibraryLayer", "Getter", "Putter", "Scan", "Shutdown", "Startup"]
+
+T = TypeVar("T")
 
 Getter: TypeAlias = Callable[..., Awaitable[Any]]
 """``async def getter(group, instance)`` returns the value, or None to keep the current one."""
@@ -34,12 +36,34 @@ class AsyncLibraryLayer(ABC):
         As ``asyncio.Event``, with a timeout.
     """
 
-    name: str
+    name: ClassVar[str]
     library: ClassVar[Any]
     ThreadsafeQueue: ClassVar[Any]
     Event: ClassVar[Any]
 
     @staticmethod
     @abstractmethod
-    async def sleep(seconds: float) -> None:
-        """Wait for some time."""
+    async def sleep(delay: float, result: Any = None) -> Any:
+        """Wait for some seconds, and return `result`."""
+
+    @abstractmethod
+    def create_task(self, coroutine: Coroutine[Any, Any, T], *, name: str | None = None) -> Any:
+        """Run a coroutine beside the server, which ends it when it ends itself.
+
+        Parameters
+        ----------
+        coroutine : coroutine
+            If it fails, that is logged and ends nothing else.
+        name : str, optional
+            For people.
+
+        Returns
+        -------
+        asyncio.Task
+            On asyncio; it may be awaited and cancelled.
+        """
+
+    @staticmethod
+    @abstractmethod
+    async def to_thread(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """Call an ordinary function in another thread, so that what takes time holds up nobody."""
