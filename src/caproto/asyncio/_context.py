@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 import weakref
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -197,6 +197,19 @@ class Context:
             If a name or the priority cannot be used; no PV is made then.
         ContextDisconnectedError
         """
+        return self._make_pvs(
+            names, priority, connection_state_callback, access_rights_callback, timeout
+        )
+
+    def _make_pvs(
+        self,
+        names: Sequence[str],
+        priority: int,
+        connection_state_callback: Callable[..., Any] | None,
+        access_rights_callback: Callable[..., Any] | None,
+        timeout: Timeout,
+    ) -> list[PV]:
+        """Do what `get_pvs` describes."""
         if self._engine.closed:
             raise ContextDisconnectedError(self._engine.why_closed)
         if priority not in range(MAX_PRIORITY + 1):
@@ -486,6 +499,10 @@ class Context:
             name = "caproto" if key is None else f"caproto-{key[0][0]}:{key[0][1]}"
             pool = self._pools[key] = WorkerPool(self._loop, self._max_workers, name)
         return pool
+
+    def _forget_abandoned(self) -> None:
+        """Give up the requests for which nobody waits any more."""
+        self._engine.forget_abandoned(self._loop.time())
 
     def _own(self, coroutine: Any) -> None:
         """Run a coroutine as a task that `disconnect` waits for or cancels."""

@@ -12,6 +12,7 @@ from .._protocol.enums import AccessRights, Command
 from .._protocol.header import pack_head
 from .._protocol.messages import ReadNotifyResponse, ReadResponse, WriteNotifyResponse
 from .._protocol.status import CAStatus
+from ..client.host import Waiter
 from ..client.pv import DataType, PVState
 from ..client.requests import Request, reply_timeout
 from ._defaults import PV_DEFAULT_TIMEOUT, Default, Timeout
@@ -142,6 +143,28 @@ class PV(PVConnection):
         if self.state is not _CONNECTED:
             await self._connect(timeout, deadline)
         waiter: asyncio.Future[Any] | None = loop.create_future() if wait else None
+        request = self._issue_read(
+            waiter, callback, deadline, timeout, data_type, data_count, notify
+        )
+        if waiter is None:
+            return None
+        try:
+            return await waiter  # type: ignore[no-any-return]
+        except asyncio.CancelledError:
+            self.engine.forget(request)
+            raise
+
+    def _issue_read(
+        self,
+        waiter: Waiter | None,
+        callback: Callable[[Any], Any] | None,
+        deadline: float,
+        timeout: float | None,
+        data_type: DataType,
+        data_count: int | None,
+        notify: bool,
+    ) -> Request:
+        """Send a request to read a connected PV."""
         request = Request(
             _READ_NOTIFY if notify else _READ,
             self,
@@ -150,17 +173,11 @@ class PV(PVConnection):
             b"",
             waiter,
             callback,
-            deadline if wait else _NEVER,
+            deadline if waiter is not None else _NEVER,
             timeout,
         )
         self.circuit.issue(request)  # type: ignore[union-attr]
-        if waiter is None:
-            return None
-        try:
-            return await waiter  # type: ignore[no-any-return]
-        except asyncio.CancelledError:
-            self.engine.forget(request)
-            raise
+        return request
 
     @overload
     async def write(
@@ -244,14 +261,7 @@ class PV(PVConnection):
         DisconnectedError
             If the connection was lost before the server confirmed the write.
         """
-        answered = wait or callback is not None
-        if notify is None:
-            notify = answered
-        elif answered and not notify:
-            raise CaprotoValueError(
-                f"notify=False for {self.name!r} asks the server not to answer: it needs wait=False and no callback",
-                pv_name=self.name,
-            )
+        notify = self._wants_confirmation(wait or callback is not None, notify)
         if isinstance(timeout, Default):
             timeout = self.timeout
         loop = self.context._loop
@@ -264,16 +274,8 @@ class PV(PVConnection):
             await self._let_drain()
             return None
         waiter: asyncio.Future[Any] | None = loop.create_future() if wait else None
-        request = Request(
-            _WRITE_NOTIFY,
-            self,
-            wire_type,
-            count,
-            payload,
-            waiter,
-            callback,
-            deadline if wait else _NEVER,
-            timeout,
+        request = self._write_request(
+            (wire_type, count, payload), waiter, callback, deadline, timeout
         )
         slots: WriteSlots = self.circuit.manager.write_slots  # type: ignore[union-attr]
         if slots.crowded:
@@ -294,6 +296,36 @@ class PV(PVConnection):
             raise
         finally:
             slots.release()
+
+    def _wants_confirmation(self, answered: bool, notify: bool | None) -> bool:
+        """Return whether the server is to confirm a write to which somebody wants an answer or not."""
+        if notify is None:
+            return answered
+        if answered and not notify:
+            raise CaprotoValueError(
+                f"notify=False for {self.name!r} asks the server not to answer: it needs wait=False and no callback",
+                pv_name=self.name,
+            )
+        return notify
+
+    def _write_request(
+        self,
+        body: tuple[int, int, Any],
+        waiter: Waiter | None,
+        callback: Callable[[Any], Any] | None,
+        deadline: float,
+        timeout: float | None,
+    ) -> Request:
+        """Make the request for a confirmed write of `body`: data type, count and payload."""
+        return Request(
+            _WRITE_NOTIFY,
+            self,
+            *body,
+            waiter,
+            callback,
+            deadline if waiter is not None else _NEVER,
+            timeout,
+        )
 
     async def _wait_for_slot(self, request: Request) -> WriteSlots:
         """Wait until the circuit, which may change meanwhile, can take one more confirmed write."""
@@ -328,8 +360,8 @@ class PV(PVConnection):
         if manager is not None and manager.paused:
             await manager.drain()
 
-    def _write_unconfirmed(self, wire_type: int, count: int, payload: Any) -> None:
-        """Send a write that nobody answers."""
+    def _check_write_access(self) -> None:
+        """Raise what nobody would tell about a write that is not confirmed."""
         rights = self.access_rights
         if rights is not None and not rights & AccessRights.WRITE:
             status = CAStatus.ECA_NOWTACCESS.value
@@ -339,6 +371,10 @@ class PV(PVConnection):
                 address=self.address,
                 status=status,
             )
+
+    def _write_unconfirmed(self, wire_type: int, count: int, payload: Any) -> None:
+        """Send a write that nobody answers."""
+        self._check_write_access()
         channel = self.channel
         assert channel is not None
         assert channel.sid is not None

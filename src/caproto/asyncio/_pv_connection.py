@@ -61,6 +61,15 @@ class PVConnection(PVCore):
         if access_rights_callback is not None:
             self.access_rights_callback.add_callback(access_rights_callback, run=True)
 
+    # --- for other clients that are built on this one --------------------------------------------------------------
+
+    _front: Any = None
+
+    @property
+    def front(self) -> Any:
+        """What callbacks get to see: this object, or the one of a blocking client that stands in front of it."""
+        return self if self._front is None else self._front
+
     # --- properties -------------------------------------------------------------------------------------------------
 
     @property
@@ -91,7 +100,7 @@ class PVConnection(PVCore):
         if self._connection_state_callback is None:
             handler = self._connection_state_callback = CallbackHandler(self)
             if self.state is _CONNECTED:
-                handler.remember(self, "connected")
+                handler.remember(self.front, "connected")
         return self._connection_state_callback
 
     @property
@@ -100,7 +109,7 @@ class PVConnection(PVCore):
         if self._access_rights_callback is None:
             handler = self._access_rights_callback = CallbackHandler(self)
             if self.access_rights is not None:
-                handler.remember(self, self.access_rights)
+                handler.remember(self.front, self.access_rights)
         return self._access_rights_callback
 
     @property
@@ -170,7 +179,7 @@ class PVConnection(PVCore):
         rights : AccessRights
         """
         if self._access_rights_callback is not None:
-            self._access_rights_callback.process(self, rights)
+            self._access_rights_callback.process(self.front, rights)
 
     def connection_state_changed(self, state: str, channel: ClientChannel | None) -> None:
         """Tell the connection state callbacks.
@@ -181,7 +190,7 @@ class PVConnection(PVCore):
         channel : ClientChannel or None
         """
         if self._connection_state_callback is not None:
-            self._connection_state_callback.process(self, state)
+            self._connection_state_callback.process(self.front, state)
 
     def _end_waits(self, waits: list[Wait]) -> None:
         assert self._waits is not None

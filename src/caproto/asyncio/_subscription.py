@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import reprlib
 import warnings
@@ -65,9 +66,9 @@ class Subscription(SubscriptionCore):
         "__weakref__",
         "_coroutines",
         "_iterators",
-        "_next_token",
         "_plain",
         "_plain_references",
+        "_tokens",
     )
     pv: PV
 
@@ -86,7 +87,14 @@ class Subscription(SubscriptionCore):
         self._plain_references: tuple[Reference, ...] = ()
         self._coroutines: dict[int, CoroutineQueue] = {}
         self._iterators: dict[int, _Mailbox] = {}
-        self._next_token = 0
+        self._tokens = itertools.count()  # threads may ask for one at the same time
+
+    _front: Any = None
+
+    @property
+    def front(self) -> Any:
+        """What callbacks get to see: this object, or the one of a blocking client that stands in front of it."""
+        return self if self._front is None else self._front
 
     @property
     def log(self) -> logging.LoggerAdapter[logging.Logger]:
@@ -146,13 +154,23 @@ class Subscription(SubscriptionCore):
             If `func` cannot be called.
         ContextDisconnectedError
         """
+        token, reference = self._prepare_callback(func, strong)
+        return self._install_callback(func, token, reference)
+
+    def _prepare_callback(
+        self, func: Callable[..., Any], strong: bool, stacklevel: int = 4
+    ) -> tuple[int, Reference]:
+        """Check a callback, in the thread that adds it; return its token and what refers to it."""
         if not callable(func):
             raise CaprotoTypeError(
                 f"{func!r} cannot be called: a callback of {self.pv.name!r} is f(sub, response)",
                 pv_name=self.pv.name,
             )
         token = self._new_token()
-        reference = self._reference(func, token, strong)
+        return token, self._reference(func, token, strong, stacklevel)
+
+    def _install_callback(self, func: Callable[..., Any], token: int, reference: Reference) -> int:
+        """Bring a prepared callback into play, on the loop."""
         if is_coroutine_callback(func):
             self._coroutines[token] = CoroutineQueue(
                 self.pv.name,
@@ -166,10 +184,11 @@ class Subscription(SubscriptionCore):
         return token
 
     def _new_token(self) -> int:
-        token, self._next_token = self._next_token, self._next_token + 1
-        return token
+        return next(self._tokens)
 
-    def _reference(self, func: Callable[..., Any], token: int, strong: bool) -> Reference:
+    def _reference(
+        self, func: Callable[..., Any], token: int, strong: bool, stacklevel: int
+    ) -> Reference:
         """Return what gives the callback as ``f(sub, response)``, or None when it is gone."""
         own = weakref.ref(self)
         loop = self.pv.context._loop
@@ -193,14 +212,14 @@ class Subscription(SubscriptionCore):
             f"The callback {func!r} takes one argument; since caproto 0.5.0 a callback of a subscription takes two, "
             "(sub, response). The old form will not be supported for ever.",
             DeprecationWarning,
-            stacklevel=3,
+            stacklevel=stacklevel,
         )
         return _old_signature(reference)
 
     def _coroutine_call(self, token: int, reference: Reference) -> Callable[[Any], Any]:
         def call(message: Any) -> Any:
             func = reference() if token in self._coroutines else None  # removed meanwhile
-            return None if func is None else func(self, message)
+            return None if func is None else func(self.front, message)
 
         return call
 
@@ -317,7 +336,7 @@ class Subscription(SubscriptionCore):
 
             def job(message: Any) -> Any:
                 func = reference()
-                return None if func is None else func(self, message)
+                return None if func is None else func(self.front, message)
 
             self.pv._run_plain(job, message, reference)
 
@@ -335,11 +354,12 @@ class Subscription(SubscriptionCore):
         ----------
         command : EventAddResponse
         """
+        shown = self._front or self
         for reference in self._plain_references:
             func = reference()
             if func is not None:
                 try:
-                    result = func(self, command)
+                    result = func(shown, command)
                     if result is not None:
                         await_result(self.pv, func, result)
                 except Exception:

@@ -1,0 +1,8 @@
+"""One event loop in a thread of its own, on which the blocking clients run the asyncio client."""
+
+from __future__ import annotations
+
+from .loop import BackgroundLoop, enter, leave
+from .waiter import ThreadWaiter
+
+__all__ = ["BackgroundLoop", "ThreadWaiter", "enter", "leave"]

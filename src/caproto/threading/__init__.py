@@ -1,0 +1,1 @@
+"""Blocking clients for programs with threads."""
