@@ -1,0 +1,1 @@
+"""What `caproto.threading.pyepics_compat` is made of."""

@@ -1,0 +1,142 @@
+"""The attributes of a pyepics-like PV that tell what is known about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, overload
+
+from ..._protocol.enums import AlarmSeverity, AlarmStatus
+from .fields import CTRL_FIELDS, TIME_FIELDS
+
+if TYPE_CHECKING:
+    from .pv import PV
+
+__all__ = ["Attributes"]
+
+_PATIENCE = 1.0  # seconds that looking at an attribute may take
+
+
+class _Field:
+    """A descriptor: something that is known about the PV, asked for when it is not known yet."""
+
+    def __init__(self, doc: str) -> None:
+        self.__doc__ = doc
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, pv: None, owner: type) -> _Field: ...
+
+    @overload
+    def __get__(self, pv: Attributes, owner: type) -> Any: ...
+
+    def __get__(self, pv: Attributes | None, owner: type) -> Any:
+        return self if pv is None else pv._getarg(self._name)
+
+
+class Attributes:
+    """What is known about a PV; each is None as long as it is not known."""
+
+    _args: dict[str, Any]
+
+    status = _Field("The alarm status, a number.")
+    severity = _Field("The alarm severity: 0 none, 1 minor, 2 major, 3 invalid.")
+    timestamp = _Field("Unix time of the value, in seconds.")
+    posixseconds = _Field("The whole seconds of it.")
+    nanoseconds = _Field("The nanoseconds beside these.")
+    precision = _Field("Digits after the point, of floating-point PVs.")
+    units = _Field("The engineering units.")
+    enum_strs = _Field("The labels of an enum, a tuple of str.")
+    upper_disp_limit = _Field("Upper end of a display's scale.")
+    lower_disp_limit = _Field("Lower end of a display's scale.")
+    upper_alarm_limit = _Field("From here on up the value is in alarm.")
+    lower_alarm_limit = _Field("From here on down the value is in alarm.")
+    lower_warning_limit = _Field("From here on down the value is worth a warning.")
+    upper_warning_limit = _Field("From here on up the value is worth a warning.")
+    upper_ctrl_limit = _Field("The largest value that may be set.")
+    lower_ctrl_limit = _Field("The smallest value that may be set.")
+    type = _Field("What it is and what comes with it: ``time_double`` for example.")
+    typefull = _Field("The same as `type`.")
+    ftype = _Field("The same as a number, the DBR type.")
+    host = _Field("Where its server is, ``'address:port'``.")
+    count = _Field("How many elements the value has.")
+    nelm = _Field("How many elements it can have.")
+    read_access = _Field("Whether it may be read.")
+    write_access = _Field("Whether it may be written.")
+    access = _Field(
+        "The same in words: ``read/write``, ``read-only``, ``write-only`` or ``no access``."
+    )
+
+    def _getarg(self, name: str) -> Any:
+        """Return what is known by that name; ask the server if it has not told it yet."""
+        if self._args[name] is None and self.connected:
+            if name in TIME_FIELDS:
+                self.get_timevars(timeout=_PATIENCE, warn=False)
+            elif name in CTRL_FIELDS:
+                self.get_ctrlvars(timeout=_PATIENCE, warn=False)
+            elif name == "count":
+                self.get(timeout=_PATIENCE)
+        return self._args[name]
+
+    @property
+    def char_status(self) -> str | None:
+        """The alarm status in words."""
+        number = self.status
+        return None if number is None else AlarmStatus(number).name
+
+    @property
+    def char_severity(self) -> str | None:
+        """The alarm severity in words."""
+        number = self.severity
+        if not number:
+            return None if number is None else AlarmSeverity.NO_ALARM.name
+        return AlarmSeverity(number).name.removesuffix("_ALARM")
+
+    # What a PV has beside these.
+    if TYPE_CHECKING:
+
+        @property
+        def connected(self) -> bool: ...
+
+        def get(self, *, timeout: float | None = None) -> Any: ...
+
+        def get_timevars(self, timeout: float = 5, warn: bool = True) -> Any: ...
+
+        def get_ctrlvars(self, timeout: float = 5, warn: bool = True) -> Any: ...
+
+    @property
+    def info(self) -> str | None:
+        """A paragraph with everything that is known; None if the PV is not connected."""
+        if not self.connected:
+            return None
+        self.get_ctrlvars(timeout=_PATIENCE, warn=False)
+        self.get_timevars(timeout=_PATIENCE, warn=False)
+        self.get(timeout=_PATIENCE)
+        return _paragraph(self)  # type: ignore[arg-type]
+
+
+_SHOWN = (
+    *("value", "char_value", "count", "nelm", "type", "units", "precision", "host", "access"),
+    *("status", "char_status", "severity", "char_severity"),
+    *("timestamp", "posixseconds", "nanoseconds"),
+    *("upper_ctrl_limit", "lower_ctrl_limit", "upper_disp_limit", "lower_disp_limit"),
+    *("upper_alarm_limit", "lower_alarm_limit", "upper_warning_limit", "lower_warning_limit"),
+)
+
+
+def _paragraph(pv: PV) -> str:
+    """Write down what is known about a PV."""
+    lines = [f"== {pv.pvname}  ({pv.type}) =="]
+    for name in _SHOWN:
+        value = getattr(pv, name)
+        if value is not None:
+            lines.append(f"   {name:<19} = {value}")
+    if pv.enum_strs:
+        lines.append("   enum strings:")
+        lines += [f"       {number} = {label}" for number, label in enumerate(pv.enum_strs)]
+    watched = "" if pv.auto_monitor else "not "
+    lines.append(
+        f"   PV is {watched}internally monitored, with {len(pv.callbacks)} user-defined callbacks"
+    )
+    lines.append("=" * 29)
+    return "\n".join(lines)
