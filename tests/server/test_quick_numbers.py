@@ -69,6 +69,7 @@ def is_quick(data: ChannelData, value: Any) -> bool:
         (ChannelDouble, 1.5),
         (ChannelDouble, -math.inf),
         (ChannelDouble, math.nan),
+        (ChannelDouble, 3),
         (ChannelDouble, 1e300),
         (ChannelInteger, -(1 << 31)),
         (ChannelInteger, 7),
@@ -127,13 +128,16 @@ def _read(sid: int) -> bytes:
 def test_a_client_may_write_any_type(
     data_type: int, payload: bytes, value: float, command: int
 ) -> None:
-    for data, stored in ((ChannelDouble(value=0.0), value), (ChannelInteger(value=0), int(value))):
+    for data, stored in (
+        (ChannelDouble(value=0.0), float(value)),
+        (ChannelInteger(value=0), int(value)),
+    ):
         client = Client({"x": data})
         sid = client.create("x")
         sent = client.tell(message(command, data_type, 1, sid, 7, payload))
         confirmed = [Sent(19, data_type, 1, NORMAL, 7, b"")]
         assert sent == (confirmed if command == 19 else [])
-        assert data.value == stored
+        assert (type(data.value), data.value) == (type(stored), stored)
 
 
 def test_a_write_without_its_value_is_refused() -> None:
@@ -164,9 +168,9 @@ def test_a_method_that_a_program_overrides_is_not_left_out(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [1, True, "1", b"1", [1.0], (1.0,), None], ids=lambda value: repr(value)
+    "value", [True, "1", b"1", [1.0], (1.0,), None], ids=lambda value: repr(value)
 )
-def test_other_values_than_floats_of_a_double_go_the_long_way(value: Any) -> None:
+def test_other_values_than_numbers_go_the_long_way(value: Any) -> None:
     assert not is_quick(ChannelDouble(value=0.0), value)
 
 

@@ -141,14 +141,14 @@ def _status_of(channel: Channel, error: Exception) -> int:
 
 def _write_now(channel: Channel, head: Head, payload: Buffer) -> int:
     """Store a value, and return the status."""
-    if channel.writes_at_once and head[3] == 1 and payload:
-        # What most writes bring, one number that nothing has to be asked about: 1.1 us instead of 3.
+    served = channel.served
+    if channel.writes_at_once and head[2] == served.data_type and head[3] == 1 and payload:
+        # What most writes bring, one number that nothing has to be asked about: 1.1 us instead of 3.5.
         read_number = _READ_NUMBER.get(head[2])
-        if read_number is not None and channel.served.take_number(read_number(payload)[0]):
+        if read_number is not None and served.take_number(read_number(payload)[0]):
             return _NORMAL
     status = _refusal(channel, head, payload)
     if status == _NORMAL:
-        served = channel.served
         try:
             values = decode_value(payload, head[2], head[3], served.string_encoding)
             served.write_now(values, ChannelType(head[2]), _metadata(head, payload))

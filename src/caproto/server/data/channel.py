@@ -58,10 +58,10 @@ class ChannelData(ChannelState):
     _writes_plainly: ClassVar[bool] = True
     access_is_fixed: ClassVar[bool] = True
     """Whether `check_access` gives the same answer for as long as a client is connected."""
-    # The values for which nothing has to be done but to keep them and to tell the clients: those of exactly this type,
+    # The values for which nothing has to be done but to keep them and to tell the clients: those of exactly these types,
     # from the lowest to the highest as long as the alarm is the third item, if it is not None; or all of them. Set by
     # the classes of numbers, and for a PV by `find_usual`.
-    _usual_type: Any = None
+    _usual_types: tuple[type, ...] = ()
     _usual_range: tuple[float, float, bytes | None] | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -69,8 +69,8 @@ class ChannelData(ChannelState):
         cls._reads_plainly = all_plain(cls, READ_METHODS)
         cls._writes_plainly = all_plain(cls, WRITE_METHODS)
         cls.access_is_fixed = all_plain(cls, ACCESS_METHODS)
-        if cls._usual_type is not None and not all_plain(cls, NUMBER_METHODS):
-            cls._usual_type = None
+        if cls._usual_types and not all_plain(cls, NUMBER_METHODS):
+            cls._usual_types = ()
 
     # --- what the engine asks ---
 
@@ -202,7 +202,7 @@ class ChannelData(ChannelState):
         Most values that an IOC writes are such. Until the update for one subscriber waits to be sent,
         ``await pv.write(value)`` takes 0.75 us this way and 3.5 us in all its steps.
         """
-        if type(value) is not self._usual_type:
+        if type(value) not in self._usual_types:
             return False
         alarm = (self._alarm or NO_ALARM).wire
         limits = self._usual_range
