@@ -16,6 +16,7 @@ from .overriding import (
     ACCESS_METHODS,
     NUMBER_METHODS,
     READ_METHODS,
+    TAKING_METHODS,
     WRITE_METHODS,
     all_plain,
     plain,
@@ -58,6 +59,8 @@ class ChannelData(ChannelState):
     _writes_plainly: ClassVar[bool] = True
     access_is_fixed: ClassVar[bool] = True
     """Whether `check_access` gives the same answer for as long as a client is connected."""
+    takes_scalars: ClassVar[bool] = True
+    """Whether `write_from_dbr` may be called at once, with one element instead of a sequence: it is ours."""
     # The values for which nothing has to be done but to keep them and to tell the clients: those of exactly these types,
     # from the lowest to the highest as long as the alarm is the third item, if it is not None; or all of them. Set by
     # the classes of numbers, and for a PV by `find_usual`.
@@ -69,6 +72,7 @@ class ChannelData(ChannelState):
         cls._reads_plainly = all_plain(cls, READ_METHODS)
         cls._writes_plainly = all_plain(cls, WRITE_METHODS)
         cls.access_is_fixed = all_plain(cls, ACCESS_METHODS)
+        cls.takes_scalars = all_plain(cls, TAKING_METHODS)
         if cls._usual_types and not all_plain(cls, NUMBER_METHODS):
             cls._usual_types = ()
 

@@ -9,6 +9,7 @@ __all__ = [
     "ACCESS_METHODS",
     "NUMBER_METHODS",
     "READ_METHODS",
+    "TAKING_METHODS",
     "WRITE_METHODS",
     "all_plain",
     "plain",
@@ -39,6 +40,7 @@ NUMBER_METHODS = (
     "value_from_dbr",
 )
 """What `ChannelData.take_number` leaves out, because ours do nothing for most numbers."""
+TAKING_METHODS = ("auth_write", "write_from_dbr")
 ACCESS_METHODS = ("check_access",)
 
 
