@@ -360,3 +360,47 @@ def test_a_putter_may_come_later() -> None:
     x.putter = None
     run(x.write(1.0))
     assert x.value == 1.0
+
+
+async def _own_auth_write(self: ChannelDouble, *args: Any, **kwargs: Any) -> Any:
+    hostname, username, data, data_type, metadata = args
+    assert len(data) == 1  # a sequence, as is documented
+    return await ChannelDouble.auth_write(
+        self, hostname, username, data, data_type, metadata, **kwargs
+    )
+
+
+async def _own_write_from_dbr(self: ChannelDouble, data: Any, *args: Any, **kwargs: Any) -> Any:
+    assert len(data) == 1
+    return await ChannelDouble.write_from_dbr(self, data, *args, **kwargs)
+
+
+@pytest.mark.parametrize(
+    "methods", [{"auth_write": _own_auth_write}, {"write_from_dbr": _own_write_from_dbr}], ids=str
+)
+def test_overridden_methods_get_a_sequence_of_one_element(methods: dict[str, Any]) -> None:
+    data = type("Own", (ChannelDouble,), methods)(value=0.0)
+    client = Client({"x": data})
+    sid = client.create("x")
+    (confirmation,) = client.tell(message(19, 6, 1, sid, 7, struct.pack(">d", 2.5)))
+    assert confirmation.p1 == NORMAL
+    assert data.value == 2.5
+
+
+@pytest.mark.parametrize(
+    ("data_type", "payload"), [(6, struct.pack(">d", 3.0)), (0, b"3\0"), (4, b"\x03")]
+)
+def test_a_putter_gets_a_number_whatever_a_client_sends(data_type: int, payload: bytes) -> None:
+    got = []
+
+    class Keeping(PVGroup):
+        @pvproperty(value=0.0).putter
+        async def x(self, instance: Any, value: Any) -> None:
+            got.append(value)
+
+    group = Keeping(prefix="")
+    client = Client(group.pvdb)
+    sid = client.create("x")
+    (confirmation,) = client.tell(message(19, data_type, 1, sid, 7, payload))
+    assert confirmation.p1 == NORMAL
+    assert [(type(value), value) for value in got] == [(float, 3.0)]

@@ -64,15 +64,6 @@ class Served(Protocol):
         """Store and publish a number, if that is all there is to it; return False and do nothing otherwise."""
         ...
 
-    @property
-    def takes_scalars(self) -> bool:
-        """Whether `write_from_dbr` is all that `auth_write` does for a client that may write."""
-        ...
-
-    async def write_from_dbr(self, data: Any, data_type: ChannelType, metadata: Any) -> Any:
-        """Do whatever the PV does with a value that a client may write, as for `write_now`."""
-        ...
-
     async def auth_read(
         self, hostname: str, username: str, data_type: ChannelType, *, user_address: Any = None
     ) -> tuple[Any, Any]:

@@ -163,15 +163,15 @@ async def _write(channel: Channel, head: Head, payload: Buffer) -> int:
     if status == _NORMAL:
         circuit, served = channel.circuit, channel.served
         try:
-            if served.takes_scalars and served.access_is_fixed:
+            if getattr(served, "takes_scalars", False):  # what is no `ChannelData` need not say
                 # One element need not become an array and be taken out again: 5 us less.
                 values = decode_value(payload, head[2], head[3], served.string_encoding)
-                await served.write_from_dbr(values, ChannelType(head[2]), _metadata(head, payload))
-                return status
+            else:
+                values = decode_data(payload, head[2], head[3])
             await served.auth_write(
                 circuit.host_name,
                 circuit.client_name,
-                decode_data(payload, head[2], head[3]),
+                values,
                 ChannelType(head[2]),
                 _metadata(head, payload),
                 user_address=circuit.address,

@@ -200,7 +200,7 @@ class ChannelNumeric(ChannelData):
             and self._max_length == 1
             and not (self._value_atol or self._log_atol)
         )
-        self.keep("_usual_types", cls._usual_types if usual else ())
+        self.keep("_usual_type", cls._usual_type if usual else None)
         self.keep("_usual_range", self._range_without_alarm(cls._usual_range))
 
     def _range_without_alarm(
@@ -350,7 +350,7 @@ class ChannelInteger(ChannelNumeric):
     """A PV of 32-bit integers (DBR_LONG). Parameters as for `ChannelNumeric`."""
 
     data_type = ChannelType.LONG
-    _usual_types = (int,)
+    _usual_type = int
     _usual_range = (-(1 << 31), (1 << 31) - 1, None)
 
 
@@ -358,7 +358,7 @@ class ChannelShort(ChannelNumeric):
     """A PV of 16-bit integers (DBR_INT, also called DBR_SHORT). Parameters as for `ChannelNumeric`."""
 
     data_type = ChannelType.INT
-    _usual_types = (int,)
+    _usual_type = int
     _usual_range = (-(1 << 15), (1 << 15) - 1, None)
 
 
@@ -407,7 +407,7 @@ class ChannelDouble(_ChannelReal):
     """
 
     data_type = ChannelType.DOUBLE
-    _usual_types = (float, int)
+    _usual_type = float
 
 
 class ChannelFloat(_ChannelReal):

@@ -31,6 +31,7 @@ NUMBER_METHODS = (
     "preprocess_value",
     "preprocess_element",
     "check_value",
+    "_store",
     "value_flags",
     "update_alarm",
     "forget_encoded",
