@@ -141,14 +141,14 @@ def _status_of(channel: Channel, error: Exception) -> int:
 
 def _write_now(channel: Channel, head: Head, payload: Buffer) -> int:
     """Store a value, and return the status."""
-    if channel.writes_at_once and head[3] == 1 and payload:
-        # What most writes bring, one number that nothing has to be asked about: 1.1 us instead of 3.
+    served = channel.served
+    if channel.writes_at_once and head[2] == served.data_type and head[3] == 1 and payload:
+        # What most writes bring, one number that nothing has to be asked about: 1.1 us instead of 3.5.
         read_number = _READ_NUMBER.get(head[2])
-        if read_number is not None and channel.served.take_number(read_number(payload)[0]):
+        if read_number is not None and served.take_number(read_number(payload)[0]):
             return _NORMAL
     status = _refusal(channel, head, payload)
     if status == _NORMAL:
-        served = channel.served
         try:
             values = decode_value(payload, head[2], head[3], served.string_encoding)
             served.write_now(values, ChannelType(head[2]), _metadata(head, payload))
@@ -161,12 +161,17 @@ async def _write(channel: Channel, head: Head, payload: Buffer) -> int:
     """Let the PV do what it does with a value, and return the status."""
     status = _refusal(channel, head, payload)
     if status == _NORMAL:
-        circuit = channel.circuit
+        circuit, served = channel.circuit, channel.served
         try:
-            await channel.served.auth_write(
+            if getattr(served, "takes_scalars", False):  # what is no `ChannelData` need not say
+                # One element need not become an array and be taken out again: 5 us less.
+                values = decode_value(payload, head[2], head[3], served.string_encoding)
+            else:
+                values = decode_data(payload, head[2], head[3])
+            await served.auth_write(
                 circuit.host_name,
                 circuit.client_name,
-                decode_data(payload, head[2], head[3]),
+                values,
                 ChannelType(head[2]),
                 _metadata(head, payload),
                 user_address=circuit.address,

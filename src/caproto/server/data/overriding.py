@@ -9,6 +9,7 @@ __all__ = [
     "ACCESS_METHODS",
     "NUMBER_METHODS",
     "READ_METHODS",
+    "TAKING_METHODS",
     "WRITE_METHODS",
     "all_plain",
     "plain",
@@ -30,6 +31,7 @@ NUMBER_METHODS = (
     "preprocess_value",
     "preprocess_element",
     "check_value",
+    "_store",
     "value_flags",
     "update_alarm",
     "forget_encoded",
@@ -39,6 +41,7 @@ NUMBER_METHODS = (
     "value_from_dbr",
 )
 """What `ChannelData.take_number` leaves out, because ours do nothing for most numbers."""
+TAKING_METHODS = ("auth_write", "write_from_dbr")
 ACCESS_METHODS = ("check_access",)
 
 
