@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any
@@ -91,6 +91,12 @@ class PvpropertyData(ChannelData):
     server_shutdown: Any
     server_scan: Any
     record_type: Any = None
+    limits_as_records: bool = False
+    _record_hook: bool = False
+    """Whether the fields have a hook for new values."""
+    _field_inst: Any = None
+    _followed: bool = False
+    """Whether fields have to be told of each new value."""
     _logger: logging.Logger | None = None
 
     def __class_getitem__(cls, fields: Any) -> GenericAlias:
@@ -111,7 +117,13 @@ class PvpropertyData(ChannelData):
         self.group: Any = group
         self.pvspec = pvspec
         self.keep("_logger", logger)
-        self.keep("record_type", record)
+        if record is not None:
+            from .records import record_hook, record_name
+
+            self.record_type = record
+            self.limits_as_records = True
+            self.keep("_record_hook", record_hook(record))
+            kwargs.setdefault("reported_record_type", record_name(record))
         if doc is not None:
             self.__doc__ = doc
         self.keep("getter", self._bound(pvspec.get))
@@ -122,8 +134,6 @@ class PvpropertyData(ChannelData):
             hook = getattr(pvspec, kind)
             if hook is not None:
                 setattr(self, f"server_{kind}", partial(self._bound(hook), self))
-        if record is not None:
-            kwargs.setdefault("reported_record_type", str(record))
         super().__init__(**kwargs)
 
     @property
@@ -156,7 +166,12 @@ class PvpropertyData(ChannelData):
     @property
     def writes_at_once(self) -> bool:
         """Whether nothing has to be awaited to write this PV."""
-        return self._writes_plainly and self._putter is None and not self._group_writes
+        return (
+            self._writes_plainly
+            and self._putter is None
+            and not self._group_writes
+            and not self._record_hook
+        )
 
     @property
     def putter(self) -> Any:
@@ -167,6 +182,12 @@ class PvpropertyData(ChannelData):
     def putter(self, putter: Any) -> None:
         self._putter = putter
         self.find_usual()
+
+    def find_usual(self) -> None:
+        """Find out for which values `take_number` is all there is to a write."""
+        super().find_usual()
+        if self._followed:
+            self._usual_type = None
 
     def _group_has(self, name: str) -> bool:
         """Tell whether the group has a handler of its own for all its PVs."""
@@ -199,8 +220,55 @@ class PvpropertyData(ChannelData):
             modified = None
         return data if modified is None else modified
 
+    @plain
+    async def update_fields(self, value: Any) -> None:
+        """Let the fields of the record know of a new value."""
+        if self._record_hook:
+            await self.field_inst.value_write_hook(self, value)
+
+    def store_metadata(self, metadata: dict[str, Any]) -> int:
+        """Take new metadata, let the fields of the record know, and return whom it concerns."""
+        flags = super().store_metadata(metadata)
+        if self._field_inst is not None:
+            self._field_inst.refresh()
+        return flags
+
+    def follow(self, publish: Callable[[int], None]) -> None:
+        """Have each new value published by `publish`, which tells fields too; only this PV pays for that."""
+        vars(self)["publish_now"] = publish
+        self._followed = True
+        self.find_usual()
+
+    @property
+    def field_inst(self) -> Any:
+        """The fields of the record, as the group that declares them; None without a record type."""
+        if self._field_inst is None and self.record_type is not None:
+            from .records import record_class
+
+            self._field_inst = record_class(self.record_type)(
+                "", parent=self, name=f"{self.name}.fields"
+            )
+        return self._field_inst
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """The fields of the record by their names (``'SCAN'``); empty without a record type."""
+        return {} if self.record_type is None else self.field_inst.pvdb
+
+    @property
+    def hooked_fields(self) -> Sequence[PvpropertyData]:
+        """The fields that have something to be run beside the server."""
+        if self.record_type is None:
+            return ()
+        return self.field_inst.hooked_fields  # type: ignore[no-any-return]
+
     def get_field(self, field: str) -> ChannelData:
         """Return the data of a record field.
+
+        Parameters
+        ----------
+        field : str
+            ``'SCAN'``. The field VAL is the PV itself, with or without a record type.
 
         Raises
         ------
@@ -209,7 +277,13 @@ class PvpropertyData(ChannelData):
         """
         if field in ("", "VAL"):
             return self
-        raise CaprotoAttributeError(f"{self.pvname} has no field {field}", pv_name=self.pvname)
+        found: ChannelData | None = self.fields.get(field)
+        if found is None:
+            hint = "" if self.record_type else "; declare it with record='ai', for example"
+            raise CaprotoAttributeError(
+                f"{self.pvname} has no field {field}{hint}", pv_name=self.pvname
+            )
+        return found
 
 
 class PvpropertyReadOnlyData(PvpropertyData):
