@@ -97,6 +97,8 @@ class PvpropertyData(ChannelData):
     _field_inst: Any = None
     _followed: bool = False
     """Whether fields have to be told of each new value."""
+    _puts_disabled: bool = False
+    """Whether the field DISP forbids clients to write."""
     _logger: logging.Logger | None = None
 
     def __class_getitem__(cls, fields: Any) -> GenericAlias:
@@ -186,7 +188,7 @@ class PvpropertyData(ChannelData):
     def find_usual(self) -> None:
         """Find out for which values `take_number` is all there is to a write."""
         super().find_usual()
-        if self._followed:
+        if self._followed or self._puts_disabled:
             self._usual_type = None
 
     def _group_has(self, name: str) -> bool:
@@ -237,6 +239,16 @@ class PvpropertyData(ChannelData):
         """Have each new value published by `publish`, which tells fields too; only this PV pays for that."""
         vars(self)["publish_now"] = publish
         self._followed = True
+        self.find_usual()
+
+    def disable_puts(self, refuse: Callable[..., Any] | None) -> None:
+        """Let `refuse` have what clients write, or with None take it again; only this PV pays for that."""
+        for method in ("write_now", "auth_write"):
+            if refuse is None:
+                vars(self).pop(method, None)
+            else:
+                vars(self)[method] = refuse
+        self._puts_disabled = refuse is not None
         self.find_usual()
 
     @property

@@ -222,13 +222,7 @@ class RecordFieldGroup(PVGroup, metaclass=_FieldsType):
     def disable_puts(self, disabled: bool) -> None:
         """Let clients write the record and its fields no more, or again (DISP)."""
         self.puts_disabled = disabled
-        own = vars(self.parent)
-        for method in ("write_now", "auth_write"):
-            # Set on the object itself, so that this costs nothing where nobody sets DISP.
-            if disabled:
-                own[method] = refuse_write
-            else:
-                own.pop(method, None)
+        self.parent.disable_puts(refuse_write if disabled else None)
 
     def choose_scan(self, choice: Any) -> None:
         """Take a new value of SCAN."""
