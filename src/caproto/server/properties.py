@@ -90,8 +90,8 @@ class PvpropertyData(ChannelData):
     server_startup: Any
     server_shutdown: Any
     server_scan: Any
-    record_type: Any = None
-    limits_as_records: bool = False
+    _record: Any = None
+    """The record type, if it is not the one that was declared."""
     _record_hook: bool = False
     """Whether the fields have a hook for new values."""
     _field_inst: Any = None
@@ -122,8 +122,8 @@ class PvpropertyData(ChannelData):
         if record is not None:
             from .records import record_hook, record_name
 
-            self.record_type = record
-            self.limits_as_records = True
+            if record != pvspec.record:
+                self._record = record
             self.keep("_record_hook", record_hook(record))
             kwargs.setdefault("reported_record_type", record_name(record))
         if doc is not None:
@@ -143,6 +143,16 @@ class PvpropertyData(ChannelData):
         """Name of the attribute, after that of the group."""
         attr = self.pvspec.attr
         return attr if self.group is None else f"{self.group.name}.{attr}"
+
+    @property
+    def record_type(self) -> Any:
+        """The record type, as it was declared: its name, or a class of fields; None if there is none."""
+        return self._record or self.pvspec.record
+
+    @property
+    def limits_as_records(self) -> bool:
+        """Whether clients see unused limits as those of a record on a C IOC."""
+        return self.record_type is not None
 
     @property
     def log(self) -> Any:

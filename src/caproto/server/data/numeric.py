@@ -95,8 +95,6 @@ class ChannelNumeric(ChannelData):
     _lower_alarm_limit: float = 0
     _upper_ctrl_limit: float = 0
     _lower_ctrl_limit: float = 0
-    limits_as_records: bool = False
-    """Whether clients see unused limits as those of a record on a C IOC: no number, or the display limits."""
     limit_severities: tuple[int, int, int, int] = (_MAJOR, _MINOR, _MINOR, _MAJOR)
     """How bad it is to be at or beyond the upper alarm and warning limit, the lower warning and alarm limit."""
     _value_atol: float = 0.0
@@ -253,6 +251,11 @@ class ChannelNumeric(ChannelData):
         for name in _LIMITS:
             if name in fields:
                 setattr(metadata, name, self._limit_as(name, native))
+
+    @property
+    def limits_as_records(self) -> bool:
+        """Whether clients see unused limits as those of a record on a C IOC: no number, or the display limits."""
+        return False
 
     def _limit_as(self, name: str, native: ChannelType) -> float | int:
         """Return a limit as clients see it."""

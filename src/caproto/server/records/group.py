@@ -97,7 +97,9 @@ class RecordFieldGroup(PVGroup, metaclass=_FieldsType):
     _record_type: ClassVar[str | None] = None
     _table_type: ClassVar[str | None] = None
     _dtype: ClassVar[Any] = None
+    _attributes_: ClassVar[dict[str, str]] = {}
     _attribute_of_: ClassVar[dict[str, str]] = {}
+    """The attribute of each field, by its attribute and by its name."""
     has_val_field: ClassVar[bool] = True
     parent: Any
 
@@ -115,6 +117,7 @@ class RecordFieldGroup(PVGroup, metaclass=_FieldsType):
             setattr(cls, name, item)
             item.__set_name__(cls, name)
         super().__init_subclass__(**kwargs)
+        cls._attributes_ = {attribute: attribute for attribute in cls._pvs_}
         cls._attribute_of_ = {
             str(item.pvspec.name): attribute for attribute, item in cls._pvs_.items()
         }
@@ -132,8 +135,7 @@ class RecordFieldGroup(PVGroup, metaclass=_FieldsType):
         """Prepare for making the data of the fields."""
         self.alarms = defaultdict(lambda: self.parent.alarm)
         self.log = self.parent.log
-        attributes = {attribute: attribute for attribute in type(self)._pvs_}
-        self.attr_pvdb = FieldDict(attributes, self._field)  # type: ignore[assignment]
+        self.attr_pvdb = FieldDict(type(self)._attributes_, self._field)  # type: ignore[assignment]
         self.pvdb = FieldDict(type(self)._attribute_of_, self._field)  # type: ignore[assignment]
         self._handlers: dict[str, dict[str, Any]] = {}
         for (attribute, kind), handler in self.parent.pvspec.fields or ():
