@@ -31,6 +31,8 @@ from caproto.server.records import (
     AiFields,
     RecordFieldGroup,
     get_record_registry,
+    link_enum_strings,
+    link_parent_attribute,
     records,
     register_record,
     summarize,
@@ -223,6 +225,17 @@ async def test_labels_are_fields(group: Records) -> None:
     assert shown(group.mbbo, "TVST") == ""
     await group.mbbo.get_field("FRST").write("")
     assert group.mbbo.enum_strings == ("x", "y", "z")
+
+
+async def test_a_state_can_be_an_alarm(group: Records) -> None:
+    await group.bo.get_field("OSV").write("MINOR")
+    assert (shown(group.bo, "STAT"), shown(group.bo, "SEVR")) == ("STATE", "MINOR")
+    await group.bo.write("a")
+    assert (shown(group.bo, "STAT"), shown(group.bo, "SEVR")) == ("NO_ALARM", "NO_ALARM")
+    await group.mbbo.get_field("THSV").write("MAJOR")
+    await group.mbbo.write(3)
+    assert shown(group.mbbo, "SEVR") == "MAJOR" == shown(group.mbbo, "THSV")
+    assert shown(group.mbbo, "FFSV") == "NO_ALARM"
 
 
 async def test_the_raw_value_and_the_bits_are_the_value(group: Records) -> None:
@@ -430,6 +443,40 @@ def test_a_record_type_needs_a_name() -> None:
         @register_record
         class Nameless(AiFields):
             pass
+
+
+class Linked(RecordFieldGroup):
+    """Fields of a program that are linked to the PV."""
+
+    _record_type = "linked"
+    digits = pvproperty(name="DIGITS", dtype=int)
+    note = pvproperty(name="NOTE", value="")
+    label = pvproperty(name="LABEL", value="")
+    link_parent_attribute(digits, "precision")
+    link_parent_attribute(note, "note", use_setattr=True, default="nothing")
+    link_enum_strings(label, 1)
+
+
+async def test_a_program_can_link_fields_of_its_own() -> None:
+    class Linking(PVGroup):
+        number = pvproperty(value=1.0, precision=3, record=Linked)
+        state = pvproperty(value=0, dtype=ChannelType.ENUM, enum_strings=["a", "b"], record=Linked)
+
+    group = Linking("")
+    for pv, field, before, after in (
+        (group.number, "DIGITS", 3, 5),
+        (group.number, "NOTE", "nothing", "something"),
+        (group.state, "LABEL", "b", "c"),
+    ):
+        data: Any = pv.get_field(field)
+        await data.read(data.data_type)
+        assert data.value == before
+        await data.write(after)
+        await data.read(data.data_type)
+        assert data.value == after
+    assert group.number.precision == 5
+    assert group.state.enum_strings == ("a", "c")
+    assert shown(group.number, "RTYP") == "linked"
 
 
 def test_all_record_types_can_be_listed() -> None:

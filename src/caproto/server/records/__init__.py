@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .group import RecordFieldGroup
+from .linking import link_enum_strings, link_parent_attribute
 from .properties import value_class as _value_class
 from .registry import (
     Record,
@@ -29,6 +30,8 @@ __all__ = [
     "RecordFieldGroup",
     "check_record",
     "get_record_registry",
+    "link_enum_strings",
+    "link_parent_attribute",
     "record_class",
     "record_hook",
     "record_name",

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from ..._protocol.enums import ChannelType
 from ..data.state import ALARM_FLAG
 
-__all__ = ["Link", "link_for"]
+__all__ = ["Link", "label_link", "link_for"]
 
 
 class Link(NamedTuple):
@@ -87,6 +87,12 @@ _LABELS = {
     "zero_name": 0,
     "one_name": 1,
 }
+_STATE_SEVERITIES = {
+    **{f"state_{number}_severity": index for index, number in enumerate(_NUMBERS)},
+    **{f"state_{number}_sevr": index for index, number in enumerate(_NUMBERS)},
+    "zero_error_severity": 0,
+    "one_error_severity": 1,
+}
 _ARRAY_TYPES = {
     ChannelType.STRING: 0,
     ChannelType.CHAR: 2,
@@ -130,7 +136,9 @@ def _severity_link(index: int) -> Link:
     return Link(lambda parent: int(parent.limit_severities[index]), set_severity)
 
 
-def _label_link(index: int) -> Link:
+def label_link(index: int) -> Link:
+    """Return the link to the label of a state."""
+
     def get_label(parent: Any) -> str:
         labels = parent.enum_strings
         return str(labels[index]) if index < len(labels) else ""
@@ -143,6 +151,20 @@ def _label_link(index: int) -> Link:
         change(parent, enum_strings=labels)
 
     return Link(get_label, set_label)
+
+
+def _state_severity_link(state: int) -> Link:
+    def get_severity(parent: Any) -> int:
+        severities = parent.state_severities
+        return int(severities[state]) if state < len(severities) else 0
+
+    def set_severity(parent: Any, value: Any) -> None:
+        severities = [*parent.state_severities, *[0] * (state + 1)]
+        severities[state] = int(value)
+        parent.state_severities = tuple(severities)
+        change(parent)
+
+    return Link(get_severity, set_severity)
 
 
 def _number(parent: Any) -> int:
@@ -223,7 +245,9 @@ def link_for(attribute: str, parent: Any) -> Link | None:
     if attribute in _SEVERITIES and hasattr(parent, "limit_severities"):
         return _severity_link(_SEVERITIES.index(attribute))
     if attribute in _LABELS and hasattr(parent, "enum_strings"):
-        return _label_link(_LABELS[attribute])
+        return label_link(_LABELS[attribute])
+    if attribute in _STATE_SEVERITIES and hasattr(parent, "state_severities"):
+        return _state_severity_link(_STATE_SEVERITIES[attribute])
     return _value_link(attribute, parent)
 
 
