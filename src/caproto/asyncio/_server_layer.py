@@ -34,10 +34,13 @@ class AsyncioEvent(asyncio.Event):
         """
         if timeout is None:
             return await super().wait()
+        # Not wait_for: before Python 3.12 that loses a cancellation which comes together with the event.
+        waiting = asyncio.ensure_future(super().wait())
         try:
-            return await asyncio.wait_for(super().wait(), timeout)
-        except asyncio.TimeoutError:
-            return False
+            await asyncio.wait({waiting}, timeout=timeout)
+        finally:
+            waiting.cancel()
+        return self.is_set()
 
 
 class AsyncioQueue:

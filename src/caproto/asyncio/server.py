@@ -192,13 +192,11 @@ class Context:
         await self._end_tasks(self._hook_tasks)
         if self.async_layer is not None:
             await self._end_tasks(self.async_layer.tasks)
-        for name, data in list(self.pvdb.items()):
-            hook = getattr(data, "server_shutdown", None)
-            if hook is not None:
-                try:
-                    await hook(self.async_layer)
-                except Exception:
-                    self.log.exception("The shutdown hook of %s failed", name)
+        for name, hook in self._hooks("server_shutdown"):
+            try:
+                await hook(self.async_layer)
+            except Exception:
+                self.log.exception("The shutdown hook of %s failed", name)
         self.tcp_sockets.clear()
         self.udp_socks.clear()
         self.beacon_socks.clear()
@@ -224,13 +222,19 @@ class Context:
 
     def _start_hooks(self, startup_hook: AinitHook | None) -> None:
         """Start what runs beside the server."""
-        for name, data in list(self.pvdb.items()):
-            for kind in ("server_startup", "server_scan"):
-                hook = getattr(data, kind, None)
-                if hook is not None:
-                    self._run_hook(hook, f"The {kind[7:]} hook of {name}")
+        for kind in ("server_startup", "server_scan"):
+            for name, hook in self._hooks(kind):
+                self._run_hook(hook, f"The {kind[7:]} hook of {name}")
         if startup_hook is not None:
             self._run_hook(startup_hook, "The startup hook")
+
+    def _hooks(self, kind: str) -> Iterator[tuple[str, Any]]:
+        """Return the hooks of one kind of all PVs and record fields, each with the name of its PV."""
+        for name, data in list(self.pvdb.items()):
+            for place in (data, *getattr(data, "hooked_fields", ())):
+                hook = getattr(place, kind, None)
+                if hook is not None:
+                    yield name if place is data else place.pvname, hook
 
     def _run_hook(self, hook: Callable[[Any], Awaitable[None]], what: str) -> None:
         task = self.loop.create_task(self._guarded(hook, what))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any
@@ -90,7 +90,15 @@ class PvpropertyData(ChannelData):
     server_startup: Any
     server_shutdown: Any
     server_scan: Any
-    record_type: Any = None
+    _record: Any = None
+    """The record type, if it is not the one that was declared."""
+    _record_hook: bool = False
+    """Whether the fields have a hook for new values."""
+    _field_inst: Any = None
+    _followed: bool = False
+    """Whether fields have to be told of each new value."""
+    _puts_disabled: bool = False
+    """Whether the field DISP forbids clients to write."""
     _logger: logging.Logger | None = None
 
     def __class_getitem__(cls, fields: Any) -> GenericAlias:
@@ -111,7 +119,13 @@ class PvpropertyData(ChannelData):
         self.group: Any = group
         self.pvspec = pvspec
         self.keep("_logger", logger)
-        self.keep("record_type", record)
+        if record is not None:
+            from .records import record_hook, record_name
+
+            if record != pvspec.record:
+                self._record = record
+            self.keep("_record_hook", record_hook(record))
+            kwargs.setdefault("reported_record_type", record_name(record))
         if doc is not None:
             self.__doc__ = doc
         self.keep("getter", self._bound(pvspec.get))
@@ -122,8 +136,6 @@ class PvpropertyData(ChannelData):
             hook = getattr(pvspec, kind)
             if hook is not None:
                 setattr(self, f"server_{kind}", partial(self._bound(hook), self))
-        if record is not None:
-            kwargs.setdefault("reported_record_type", str(record))
         super().__init__(**kwargs)
 
     @property
@@ -131,6 +143,16 @@ class PvpropertyData(ChannelData):
         """Name of the attribute, after that of the group."""
         attr = self.pvspec.attr
         return attr if self.group is None else f"{self.group.name}.{attr}"
+
+    @property
+    def record_type(self) -> Any:
+        """The record type, as it was declared: its name, or a class of fields; None if there is none."""
+        return self._record or self.pvspec.record
+
+    @property
+    def limits_as_records(self) -> bool:
+        """Whether clients see unused limits as those of a record on a C IOC."""
+        return self.record_type is not None
 
     @property
     def log(self) -> Any:
@@ -156,7 +178,12 @@ class PvpropertyData(ChannelData):
     @property
     def writes_at_once(self) -> bool:
         """Whether nothing has to be awaited to write this PV."""
-        return self._writes_plainly and self._putter is None and not self._group_writes
+        return (
+            self._writes_plainly
+            and self._putter is None
+            and not self._group_writes
+            and not self._record_hook
+        )
 
     @property
     def putter(self) -> Any:
@@ -167,6 +194,12 @@ class PvpropertyData(ChannelData):
     def putter(self, putter: Any) -> None:
         self._putter = putter
         self.find_usual()
+
+    def find_usual(self) -> None:
+        """Find out for which values `take_number` is all there is to a write."""
+        super().find_usual()
+        if self._followed or self._puts_disabled:
+            self._usual_type = None
 
     def _group_has(self, name: str) -> bool:
         """Tell whether the group has a handler of its own for all its PVs."""
@@ -199,8 +232,65 @@ class PvpropertyData(ChannelData):
             modified = None
         return data if modified is None else modified
 
+    @plain
+    async def update_fields(self, value: Any) -> None:
+        """Let the fields of the record know of a new value."""
+        if self._record_hook:
+            await self.field_inst.value_write_hook(self, value)
+
+    def store_metadata(self, metadata: dict[str, Any]) -> int:
+        """Take new metadata, let the fields of the record know, and return whom it concerns."""
+        flags = super().store_metadata(metadata)
+        if self._field_inst is not None:
+            self._field_inst.refresh()
+        return flags
+
+    def follow(self, publish: Callable[[int], None]) -> None:
+        """Have each new value published by `publish`, which tells fields too; only this PV pays for that."""
+        vars(self)["publish_now"] = publish
+        self._followed = True
+        self.find_usual()
+
+    def disable_puts(self, refuse: Callable[..., Any] | None) -> None:
+        """Let `refuse` have what clients write, or with None take it again; only this PV pays for that."""
+        for method in ("write_now", "auth_write"):
+            if refuse is None:
+                vars(self).pop(method, None)
+            else:
+                vars(self)[method] = refuse
+        self._puts_disabled = refuse is not None
+        self.find_usual()
+
+    @property
+    def field_inst(self) -> Any:
+        """The fields of the record, as the group that declares them; None without a record type."""
+        if self._field_inst is None and self.record_type is not None:
+            from .records import record_class
+
+            self._field_inst = record_class(self.record_type)(
+                "", parent=self, name=f"{self.name}.fields"
+            )
+        return self._field_inst
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """The fields of the record by their names (``'SCAN'``); empty without a record type."""
+        return {} if self.record_type is None else self.field_inst.pvdb
+
+    @property
+    def hooked_fields(self) -> Sequence[PvpropertyData]:
+        """The fields that have something to be run beside the server."""
+        if self.record_type is None:
+            return ()
+        return self.field_inst.hooked_fields  # type: ignore[no-any-return]
+
     def get_field(self, field: str) -> ChannelData:
         """Return the data of a record field.
+
+        Parameters
+        ----------
+        field : str
+            ``'SCAN'``. The field VAL is the PV itself, with or without a record type.
 
         Raises
         ------
@@ -209,7 +299,13 @@ class PvpropertyData(ChannelData):
         """
         if field in ("", "VAL"):
             return self
-        raise CaprotoAttributeError(f"{self.pvname} has no field {field}", pv_name=self.pvname)
+        found: ChannelData | None = self.fields.get(field)
+        if found is None:
+            hint = "" if self.record_type else "; declare it with record='ai', for example"
+            raise CaprotoAttributeError(
+                f"{self.pvname} has no field {field}{hint}", pv_name=self.pvname
+            )
+        return found
 
 
 class PvpropertyReadOnlyData(PvpropertyData):

@@ -20,6 +20,7 @@ from typing import (
 
 from .._protocol.enums import AlarmSeverity, ChannelType
 from .declaration import Declaration
+from .fieldspec import FieldSpec, FieldSpecItems
 from .handlers import check_handler
 from .properties import (
     PvpropertyBoolEnum,
@@ -93,10 +94,12 @@ class pvproperty(Declaration, Generic[T_Data, T_RecordFields]):
     doc : str, optional
     read_only : bool, optional
         Whether clients may not write.
-    field_spec, fields : optional
-        Handlers of record fields.
-    record : str, optional
-        Record type.
+    field_spec : FieldSpec, optional
+        Take over the record type and the handlers of fields of another PV: its ``fields``.
+    fields : sequence, optional
+        Handlers of record fields, each as ``((attribute, kind), handler)``; see `fields` for a shorter way.
+    record : str or class, optional
+        Record type: ``'ai'``, ``'motor'``, or one of a program's own; see `caproto.server.records`.
     **cls_kwargs
         Further arguments of the data class: ``units``, ``precision``, the limits, ``enum_strings``,
         ``string_encoding``, ``report_as_string``, ...
@@ -376,8 +379,8 @@ class pvproperty(Declaration, Generic[T_Data, T_RecordFields]):
         alarm_group: str | None = None,
         doc: str | None = None,
         read_only: bool | None = None,
-        field_spec: Any = None,
-        fields: Any = None,
+        field_spec: FieldSpec | None = None,
+        fields: FieldSpecItems | None = None,
         record: Any = None,
         **cls_kwargs: Any,
     ) -> None:
@@ -385,7 +388,13 @@ class pvproperty(Declaration, Generic[T_Data, T_RecordFields]):
             check_handler(kind, handler)
         dtype, record = _split_generic(dtype, record)
         self.attr_name: str | None = None
-        self.field_spec = field_spec
+        if field_spec is not None:
+            record = field_spec.record if record is None else record
+            fields = (*field_spec.fields, *(fields or ()))
+        if record is not None:
+            from .records import check_record
+
+            check_record(record)
         self.pvspec = PVSpec(
             get=get,
             put=put,
@@ -413,9 +422,32 @@ class pvproperty(Declaration, Generic[T_Data, T_RecordFields]):
         return self
 
     @property
-    def record_type(self) -> str | None:
+    def record_type(self) -> Any:
         """Record type."""
         return self.pvspec.record
+
+    @property
+    def fields(self) -> FieldSpec:
+        """Decorators for the handlers of record fields.
+
+        They are used like this::
+
+            @motor.fields.user_readback_value.startup
+            async def motor(fields, instance, async_lib): ...
+
+        The first argument of a handler is the group of all fields of the record, a `RecordFieldGroup`.
+
+        Raises
+        ------
+        CaprotoAttributeError
+            If no record type is declared.
+        """
+        return FieldSpec(self)
+
+    @property
+    def field_spec(self) -> FieldSpec | None:
+        """The same, to be given to another `pvproperty`; None without a record type."""
+        return None if self.pvspec.record is None else FieldSpec(self)
 
     def _take_doc(self, handler: Any) -> None:
         """Document the PV by its getter if by nothing else."""

@@ -92,9 +92,9 @@ class PVSpec(NamedTuple):
     read_only : bool, optional
         Whether clients may not write.
     doc : str, optional
-    fields : list, optional
-        Handlers of record fields.
-    record : str, optional
+    fields : sequence, optional
+        Handlers of record fields, each as ``((attribute, kind), handler)``.
+    record : str or class, optional
         Record type.
     cls_kwargs : dict, optional
         Further arguments of the data class.
@@ -114,7 +114,7 @@ class PVSpec(NamedTuple):
     doc: str | None = None
     fields: Any = None
     scan: Scan | None = None
-    record: str | None = None
+    record: Any = None
     cls_kwargs: dict[str, Any] | None = None
 
     def new_names(self, attr: str | None = None, name: str | None = None) -> PVSpec:
@@ -197,6 +197,10 @@ def _dtype(spec: PVSpec) -> Any:
     """Return the type that was declared, or that of the value."""
     if spec.dtype is not None:
         return spec.dtype
+    if spec.record is not None and spec.value is None:
+        from .records import value_class
+
+        return value_class(spec.record) or int
     first = _first_element(spec.value)
     return int if first is None else type(first)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from .._protocol.enums import AlarmSeverity, AlarmStatus
@@ -36,7 +37,8 @@ def scan_wrapper(
     failure_severity : AlarmSeverity
         Of that alarm, which goes when the handler succeeds again.
     use_scan_field : bool
-        Whether the SCAN field of the record sets the period. Without a record `period` holds.
+        Whether the SCAN field of the record sets the period; while it stands for none (``'Passive'``) there are no
+        calls. `period` holds until somebody sets SCAN. Without a record it always holds.
 
     Returns
     -------
@@ -47,6 +49,7 @@ def scan_wrapper(
     @functools.wraps(scan_function)
     async def scanned(group: Any, instance: Any, async_lib: Any) -> None:
         failed = False
+        pause = _pause(instance, async_lib, period, use_scan_field)
         while True:
             started = time.monotonic()
             try:
@@ -63,7 +66,32 @@ def scan_wrapper(
                     await instance.alarm.write(
                         status=AlarmStatus.NO_ALARM, severity=AlarmSeverity.NO_ALARM
                     )
-            elapsed = time.monotonic() - started if subtract_elapsed else 0.0
-            await async_lib.library.sleep(max(0.0, period - elapsed))
+            await pause(time.monotonic() - started if subtract_elapsed else 0.0)
 
     return scanned
+
+
+def _pause(
+    instance: Any, async_lib: Any, period: float, use_scan_field: bool
+) -> Callable[[float], Awaitable[None]]:
+    """Return what waits for the rest of a period, of which some time has passed."""
+    fields = getattr(instance, "field_inst", None) if use_scan_field else None
+
+    async def sleep(elapsed: float) -> None:
+        await async_lib.library.sleep(max(0.0, period - elapsed))
+
+    if fields is None:
+        return sleep
+    changed = async_lib.Event()
+    fields.begin_scan(period, changed.set)
+
+    async def wait_for_scan(elapsed: float) -> None:
+        started = time.monotonic() - elapsed
+        while True:
+            changed.clear()
+            rate = fields.scan_rate_sec
+            left = max(0.0, started + rate - time.monotonic()) if rate else None
+            if not await changed.wait(left):
+                return
+
+    return wait_for_scan

@@ -67,12 +67,12 @@ def _encode_metadata(data: ChannelState, data_type: int) -> bytes:
 
 
 def _encode_special(data: ChannelState, data_type: int) -> tuple[bytes, int]:
-    """Encode the two types that can only be read, one string each."""
+    """Encode the two types that can only be read."""
     head = b""
     if data_type == ChannelType.CLASS_NAME:
-        text = encode_values(ChannelType.STRING, data.reported_record_type)[0]
+        texts, count = encode_values(ChannelType.STRING, data.reported_record_type)
     elif data_type == ChannelType.STSACK_STRING:
-        text = encode_values(ChannelType.STRING, data.values_as(ChannelType.STRING))[0]
+        texts, count = encode_values(ChannelType.STRING, data.values_as(ChannelType.STRING))
         alarm = data.current_alarm
         head = _ACKNOWLEDGE.pack(
             alarm.status,
@@ -85,7 +85,8 @@ def _encode_special(data: ChannelState, data_type: int) -> tuple[bytes, int]:
             f"{ChannelType(data_type).name} can only be written",
             status=CAStatus.ECA_BADTYPE.value,
         )
-    return head + bytes(text)[:MAX_STRING_SIZE].ljust(MAX_STRING_SIZE, b"\0"), 1
+    size = MAX_STRING_SIZE * count
+    return head + bytes(texts)[:size].ljust(size, b"\0"), count
 
 
 def now() -> int:

@@ -9,9 +9,10 @@ from typing import Any
 from ..._constants import MAX_ENUM_STATES
 from ..._errors import CaprotoConversionError, CaprotoValueError
 from ..._protocol.dbr import DbrMetadata
-from ..._protocol.enums import ChannelType
+from ..._protocol.enums import AlarmStatus, ChannelType
 from .channel import ChannelData
 from .conversion import as_elements, number_as, number_from_text, numbers_as
+from .state import ALARM_FLAG
 
 __all__ = ["ChannelEnum", "EnumLabel"]
 
@@ -72,6 +73,8 @@ class ChannelEnum(ChannelData):
     """
 
     data_type = ChannelType.ENUM
+    state_severities: tuple[int, ...] = ()
+    """How bad it is to be in each state; empty, or short, for states that are no alarm."""
 
     def __init__(self, *, enum_strings: Sequence[str] | None = None, **kwargs: Any) -> None:
         self._enum_strings = _checked_labels(() if enum_strings is None else enum_strings)
@@ -133,6 +136,18 @@ class ChannelEnum(ChannelData):
         if self.max_length == 1:
             return value
         return [self.preprocess_element(element) for element in value]
+
+    def update_alarm(self, value: Any) -> bool:
+        """Set the alarm that belongs to a state, if there are any, and return whether it changed."""
+        if not self.state_severities or self.max_length != 1:
+            return False
+        number = self.get_raw_value(value)
+        bad = self.state_severities[number] if number < len(self.state_severities) else 0
+        status = AlarmStatus.STATE if bad else AlarmStatus.NO_ALARM
+        changed = self.alarm.change(status=status, severity=bad)
+        if changed:
+            self.alarm.publish_now(ALARM_FLAG, except_for=self)
+        return changed
 
     def set_metadata(self, name: str, new: Any) -> None:
         """Set the labels."""

@@ -43,7 +43,14 @@ _LIMITS = (
     "upper_ctrl_limit",
     "lower_ctrl_limit",
 )
+_PAIRS = {
+    f"{end}_{kind}_limit": f"{other}_{kind}_limit"
+    for kind in ("alarm", "warning", "ctrl")
+    for end, other in (("upper", "lower"), ("lower", "upper"))
+}
+"""The limits that are not used while they are the same as their opposites."""
 _NO_ALARM = (AlarmStatus.NO_ALARM, AlarmSeverity.NO_ALARM)
+_MINOR, _MAJOR = int(AlarmSeverity.MINOR_ALARM), int(AlarmSeverity.MAJOR_ALARM)
 _VALUE_FLAG, _LOG_FLAG, _ALARM_FLAG = (
     int(flag)
     for flag in (SubscriptionType.DBE_VALUE, SubscriptionType.DBE_LOG, SubscriptionType.DBE_ALARM)
@@ -88,6 +95,8 @@ class ChannelNumeric(ChannelData):
     _lower_alarm_limit: float = 0
     _upper_ctrl_limit: float = 0
     _lower_ctrl_limit: float = 0
+    limit_severities: tuple[int, int, int, int] = (_MAJOR, _MINOR, _MINOR, _MAJOR)
+    """How bad it is to be at or beyond the upper alarm and warning limit, the lower warning and alarm limit."""
     _value_atol: float = 0.0
     _log_atol: float = 0.0
     _sent_value: Any = math.nan
@@ -241,7 +250,24 @@ class ChannelNumeric(ChannelData):
         native = ChannelType(metadata.DBR_ID % 7)
         for name in _LIMITS:
             if name in fields:
-                setattr(metadata, name, number_as(getattr(self, f"_{name}"), native))
+                setattr(metadata, name, self._limit_as(name, native))
+
+    @property
+    def limits_as_records(self) -> bool:
+        """Whether clients see unused limits as those of a record on a C IOC: no number, or the display limits."""
+        return False
+
+    def _limit_as(self, name: str, native: ChannelType) -> float | int:
+        """Return a limit as clients see it."""
+        if self.limits_as_records and name in _PAIRS and self._is_unused(name):
+            if "ctrl" not in name:
+                return math.nan if native in (ChannelType.FLOAT, ChannelType.DOUBLE) else 0
+            name = name.replace("ctrl", "disp")
+        return number_as(getattr(self, f"_{name}"), native)
+
+    def _is_unused(self, name: str) -> bool:
+        """Tell whether a limit is the same as its opposite."""
+        return bool(getattr(self, f"_{name}") == getattr(self, f"_{_PAIRS[name]}"))
 
     @plain
     def check_value(self, data: Any) -> None:
@@ -268,14 +294,15 @@ class ChannelNumeric(ChannelData):
 
     def _alarm_of(self, value: float, major: bool, minor: bool) -> tuple[int, int]:
         """Return status and severity that belong to a value."""
-        if major and value >= self._upper_alarm_limit:
-            return AlarmStatus.HIHI, AlarmSeverity.MAJOR_ALARM
-        if major and value <= self._lower_alarm_limit:
-            return AlarmStatus.LOLO, AlarmSeverity.MAJOR_ALARM
-        if minor and value >= self._upper_warning_limit:
-            return AlarmStatus.HIGH, AlarmSeverity.MINOR_ALARM
-        if minor and value <= self._lower_warning_limit:
-            return AlarmStatus.LOW, AlarmSeverity.MINOR_ALARM
+        hihi, high, low, lolo = self.limit_severities
+        if major and hihi and value >= self._upper_alarm_limit:
+            return AlarmStatus.HIHI, hihi
+        if major and lolo and value <= self._lower_alarm_limit:
+            return AlarmStatus.LOLO, lolo
+        if minor and high and value >= self._upper_warning_limit:
+            return AlarmStatus.HIGH, high
+        if minor and low and value <= self._lower_warning_limit:
+            return AlarmStatus.LOW, low
         return _NO_ALARM
 
     @plain

@@ -91,9 +91,7 @@ class ChannelString(ChannelData):
                 else element
                 for element in elements
             ]
-        if native in (ChannelType.FLOAT, ChannelType.DOUBLE):
-            return [text_from_number(float(element), _PRECISION) for element in elements]
-        return [str(int(element)) for element in elements]
+        return _written_out(elements, native)
 
 
 class ChannelChar(ChannelData):
@@ -166,7 +164,11 @@ class ChannelChar(ChannelData):
         raw = _encoded(self._value, self.string_encoding)
         if native is ChannelType.STRING:
             return [raw[:_LONGEST]]
-        return raw if native is ChannelType.CHAR else numbers_as(list(raw), native)
+        if native is ChannelType.CHAR:
+            return raw  # all of it, even of what is reported as one string
+        if self.report_as_string:
+            return numbers_from_text([raw], native)
+        return numbers_as(list(raw), native)
 
     def value_from_dbr(self, data: Any, native: ChannelType) -> Any:
         """Convert characters, their numbers, or one string."""
@@ -175,8 +177,17 @@ class ChannelChar(ChannelData):
             text = elements[0] if len(elements) else ""
             return decode_string(text, self.string_encoding) if isinstance(text, bytes) else text
         if native is not ChannelType.CHAR:
+            if self.report_as_string:
+                return _written_out(as_elements(data)[:1], native)[0]
             data = numbers_as(as_elements(data), ChannelType.CHAR)
         return decode_string(_until_nul(data), self.string_encoding)
+
+
+def _written_out(numbers: Any, native: ChannelType) -> list[str]:
+    """Return numbers as text."""
+    if native in (ChannelType.FLOAT, ChannelType.DOUBLE):
+        return [text_from_number(float(number), _PRECISION) for number in numbers]
+    return [str(int(number)) for number in numbers]
 
 
 def _until_nul(data: Any) -> bytes:
