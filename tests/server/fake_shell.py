@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from caproto.server._engine.circuit import Limits, ServerCircuit
 from caproto.server._engine.names import Names
 from caproto.server._engine.search import SearchResponder
+from caproto.server.data.modified import modified
 
 HEADER = struct.Struct(">HHHHII")
 VERSION_13 = bytes.fromhex("0000 0000 0000 000d 00000000 00000000")
@@ -151,8 +152,8 @@ class Client:
         greet: bool = True,
     ) -> None:
         self.shell = FakeShell(eager)
-        self.names = Names(pvdb)
-        responder = SearchResponder(lambda name: self.names.find(name) is not None, 5064)
+        self.names = Names(pvdb, modified)
+        responder = SearchResponder(self.names.knows, 5064)
         self.circuit = ServerCircuit(
             self.shell, self.names.find, responder.answer_tcp, ("10.0.0.7", 40000), limits
         )

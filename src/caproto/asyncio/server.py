@@ -18,6 +18,7 @@ from ..server._engine.beacons import BeaconSchedule
 from ..server._engine.circuit import Limits, ServerCircuit
 from ..server._engine.names import Names
 from ..server._engine.search import SearchResponder
+from ..server.data.modified import modified
 from ..server.typing import AinitHook
 from ._server_circuit import CircuitProtocol, VirtualCircuit
 from ._server_layer import AsyncioAsyncLayer, AsyncioEvent, AsyncioQueue
@@ -90,7 +91,7 @@ class Context:
         self.udp_socks: dict[str, socket.socket] = {}
         self.beacon_socks: dict[tuple[str, int], socket.socket] = {}
         self.request_tasks: set[asyncio.Task[None]] = set()
-        self.names = Names(pvdb)
+        self.names = Names(pvdb, modified)
         self.limits = Limits(
             max_payload=self.environ.max_array_bytes or Limits().max_payload,
             max_channels=self.environ.max_channels,
@@ -143,7 +144,7 @@ class Context:
         settings = self.environ
         self.port, listeners = tcp_listeners(self.interfaces, self.ca_server_port)
         self.responder = SearchResponder(
-            lambda name: self.names.find(name) is not None,
+            self.names.knows,
             self.port,
             [
                 address.host

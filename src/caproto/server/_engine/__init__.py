@@ -7,6 +7,7 @@
 `channel`             one client's use of one PV, and the order of its slow requests
 `reads`, `writes`, `monitors`  the requests about values
 `names`               PV name to PV
+`filters`             channel filters: which updates reach a subscription
 `search`              datagrams of searches to datagrams of replies
 `beacons`             when the next beacon is due, and its bytes
 ===================== ============================================================================

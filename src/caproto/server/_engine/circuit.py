@@ -19,7 +19,7 @@ from .channel import Channel
 from .monitors import Monitors
 from .reads import Reads
 from .served import CircuitShell, Served
-from .source import PENDING_LIMIT, Subscription
+from .source import PENDING_LIMIT, Reply, Subscription
 from .writes import Writes
 
 __all__ = ["Limits", "ServerCircuit"]
@@ -178,6 +178,13 @@ class ServerCircuit:
             self.send_large(head + id_ + tail, body)
         else:
             self.send(head + id_ + tail)
+
+    def send_update(self, subscription: Subscription, reply: Reply) -> None:
+        """Send an update to a subscription, or hold it."""
+        if self.held is not None:
+            self.held[subscription] = reply[1:]
+        else:
+            self.send_reply(subscription.id_bytes, *reply[1:])
 
     def send_error(self, head: Head, cid: int, status: int, text: str) -> None:
         """Complain about a request."""

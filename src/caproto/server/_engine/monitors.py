@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Monitors"]
 
 _ALLOCMEM = int(CAStatus.ECA_ALLOCMEM)
+_NORMAL = int(CAStatus.ECA_NORMAL)
 _BADTYPE = int(CAStatus.ECA_BADTYPE)
 _BADMASK = int(CAStatus.ECA_BADMASK)
 _BADMONID = int(CAStatus.ECA_BADMONID)
@@ -85,11 +86,11 @@ class Monitors:
         """Send the first update, and let those after it come unless this one was refused."""
         if subscription not in channel.subscriptions:
             return  # cancelled while the PV got its value
-        circuit = self._circuit
-        if circuit.held is not None:
-            circuit.held[subscription] = reply[1:]
-        else:
-            circuit.send_reply(subscription.id_bytes, *reply[1:])
+        first: Reply | None = reply
+        if status == _NORMAL:
+            first = channel.source.first_update(subscription, reply)
+        if first is not None:
+            self._circuit.send_update(subscription, first)
         if channel.readable and status != _BADTYPE:
             channel.source.add(subscription)
 
