@@ -43,9 +43,9 @@ class Names:
         served = self._plain(name)
         if served is not None or self._modify is None:
             return served
-        for served, long_string, filters in self._modified(name):
+        for pv, long_string, filters in self._modified(name):
             try:
-                return self._modify(served, long_string, filters)
+                return self._modify(pv, long_string, filters)
             except CaprotoError as error:
                 logger.info("The channel %s is refused: %s", name, error)
                 return None
@@ -61,6 +61,16 @@ class Names:
             return True
         return self._modify is not None and any(True for _ in self._modified(name))
 
+    def parts(self, name: str) -> tuple[str, str]:
+        """Return the record and ``record.FIELD`` that a name is about, whatever else it asks for."""
+        if name not in self._pvdb:
+            record, _, field = name.rpartition(".")
+            if record in self._pvdb and self._field(record, field) is not None:
+                return record, f"{record}.{field or 'VAL'}"
+            for record, match in self._matches(name):
+                return record, f"{record}.{match['field'] or 'VAL'}"
+        return name, f"{name}.VAL"
+
     def _plain(self, name: str) -> Served | None:
         """Return the PV, or the field of a record, with that name; None if there is none."""
         served: Served | None = self._pvdb.get(name)
@@ -70,19 +80,25 @@ class Names:
         return self._field(record_name, field) if dot else None
 
     def _modified(self, name: str) -> Iterator[tuple[Served, bool, str]]:
-        """Find the PV at the beginning of a name, and what follows it.
+        """Find the PV at the beginning of a name, and what follows it."""
+        for record, match in self._matches(name):
+            served = self._field(record, match["field"])
+            if served is not None:
+                yield served, bool(match["long"]), match["filters"]
 
-        The name of the PV itself may have dots, brackets and braces.
+    def _matches(self, name: str) -> Iterator[tuple[str, re.Match[str]]]:
+        """Find the record at the beginning of a name whose end is modifiers.
+
+        The name of the record itself may have dots, brackets and braces.
         """
         if len(name) > _LONGEST_NAME or not _MODIFIERS.search(name):
             return
         dot = name.find(".")
         while dot >= 0:
-            match = _MODIFIED.fullmatch(name, dot + 1)
-            if match is not None:
-                served = self._pvdb.get(name[:dot]) and self._field(name[:dot], match["field"])
-                if served:
-                    yield served, bool(match["long"]), match["filters"]
+            if name[:dot] in self._pvdb:
+                match = _MODIFIED.fullmatch(name, dot + 1)
+                if match is not None:
+                    yield name[:dot], match
             dot = name.find(".", dot + 1)
 
     def _field(self, record_name: str, field: str) -> Served | None:
