@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from typing import NamedTuple, Protocol
+from functools import partial
+from typing import Protocol
 
 from ..._protocol.enums import SubscriptionType
 from ..._protocol.filter_chain import DecimationFilter, Filter, UserTagFilter
@@ -22,20 +23,37 @@ _VALUE_FLAGS = int(SubscriptionType.DBE_VALUE | SubscriptionType.DBE_LOG)
 _PROPERTY = int(SubscriptionType.DBE_PROPERTY)
 
 
-class Update(NamedTuple):
+class Update:
     """What may be sent to a subscription.
 
-    Attributes
+    Parameters
     ----------
-    reply : Reply
     number : float or None
         The value of a PV that is a single number.
     user_tag : int
+    encode : callable
+        Returns the value in wire form; called only if it is sent or kept, as most of a dead-band's updates are not.
     """
 
-    reply: Reply
-    number: float | None
-    user_tag: int
+    __slots__ = ("_encode", "_reply", "number", "user_tag")
+
+    def __init__(self, number: float | None, user_tag: int, encode: Callable[[], Reply]) -> None:
+        self.number = number
+        self.user_tag = user_tag
+        self._encode = encode
+        self._reply: Reply | None = None
+
+    @property
+    def reply(self) -> Reply:
+        """The value in wire form: as it was when this was asked for first."""
+        if self._reply is None:
+            self._reply = self._encode()
+        return self._reply
+
+    def fixed(self) -> Update:
+        """Return itself with the value of now, which soon will be another one."""
+        self._reply = self.reply
+        return self
 
 
 class Gate(Protocol):
@@ -123,7 +141,9 @@ class _Synchronisation:
             return update
         was, now = self._was, self._state()
         self._was = now
-        kept, self._kept = self._kept, update
+        kept = self._kept
+        if self._mode in ("before", "last"):
+            self._kept = update.fixed()
         found: dict[str, Update | None] = {
             "while": update if now else None,
             "unless": None if now else update,
@@ -205,7 +225,8 @@ class FilteredSource(Source):
         if not self._make_gates:
             return reply
         self._chains[subscription] = [make() for make in self._make_gates]
-        return self._admitted(subscription, self._update(reply), subscription.mask)
+        update = self._update(lambda: reply)
+        return self._admitted(subscription, update, subscription.mask)
 
     def publish(
         self, flags: int, number: float | None = None, alarm: bytes = b"", nanoseconds: int = 0
@@ -217,7 +238,7 @@ class FilteredSource(Source):
         for topic in self.topics:
             if not topic.mask & flags:
                 continue
-            update = self._update(self.encode_or_fail(topic.key))
+            update = self._update(partial(self.encode_or_fail, topic.key))
             for subscription in list(topic.members):
                 wanted = subscription.mask & flags
                 if wanted:
@@ -225,8 +246,8 @@ class FilteredSource(Source):
                     if reply is not None:
                         subscription.circuit.send_update(subscription, reply)
 
-    def _update(self, reply: Reply) -> Update:
-        return Update(reply, self._number(), getattr(self._pv, "utag", 0))
+    def _update(self, encode: Callable[[], Reply]) -> Update:
+        return Update(self._number(), getattr(self._pv, "utag", 0), encode)
 
     def _admitted(self, subscription: Subscription, update: Update, flags: int) -> Reply | None:
         """Send an update through the gates of a subscription."""
