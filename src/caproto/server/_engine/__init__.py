@@ -6,6 +6,7 @@
 `circuit`             one client: bytes in, bytes out
 `channel`             one client's use of one PV, and the order of its slow requests
 `reads`, `writes`, `monitors`  the requests about values
+`limits`              what one client may take
 `names`               PV name to PV
 `filters`             channel filters: which updates reach a subscription
 `search`              datagrams of searches to datagrams of replies

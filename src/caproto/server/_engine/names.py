@@ -47,7 +47,7 @@ class Names:
             try:
                 return self._modify(pv, long_string, filters)
             except CaprotoError as error:
-                logger.info("The channel %s is refused: %s", name, error)
+                logger.debug("The channel %s is refused: %s", name, error)
                 return None
         return None
 
