@@ -218,6 +218,10 @@ def test_very_long_name_with_modifiers_is_unknown() -> None:
         "{" * 5000,
         '{"dec":{"n":9999999999}}',
         "[99999999999999]",
+        f"[{'9' * 5000}]",
+        f'{{"arr":{{"s":{"9" * 5000}}}}}',
+        f'{{"arr":{{"s":0x{"f" * 5000}}}}}',
+        f'{{"arr":{{"s":"{"9" * 5000}"}}}}',
     ],
 )
 def test_senseless_filters_are_an_error_of_one_kind(text: str) -> None:

@@ -31,7 +31,7 @@ __all__ = [
 _ALL_BITS = (1 << 64) - 1
 _INT32 = range(-(1 << 31), 1 << 31)
 _RANGE = re.compile(r"\[([^\]]*)\](.*)", re.DOTALL)
-_INTEGER = re.compile(r"[+-]?(?:0[xX][0-9a-fA-F]+|[0-9]+)")
+_INTEGER = re.compile(r"[+-]?(?:0[xX][0-9a-fA-F]{1,16}|[0-9]{1,16})")
 
 
 class TimestampFilter(NamedTuple):

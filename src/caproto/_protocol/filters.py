@@ -229,9 +229,9 @@ def read_json(text: str, *, pairs: bool = False) -> Any:
     import json  # few programs have filters
 
     if text.startswith("{"):
-        for candidate in (text, _JSON5.sub(_as_json, text)):
+        for prepare in (str, lambda text: _JSON5.sub(_as_json, text)):
             try:
-                return json.loads(candidate, object_pairs_hook=tuple if pairs else dict)
+                return json.loads(prepare(text), object_pairs_hook=tuple if pairs else dict)
             except (ValueError, RecursionError):
                 continue
     raise FilterValidationError(f"the channel filter {text!r} is not a JSON object")
