@@ -40,7 +40,7 @@ test: venv ## run all tests
 	$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: check
-check: format-check lint types layers coverage bench-micro-once ## what every change must pass; CI runs this
+check: format-check lint types layers coverage fuzz-quick bench-micro-once ## what every change must pass; CI runs this
 
 .PHONY: format-check
 format-check: venv
@@ -98,6 +98,16 @@ bench-server-quick: venv ## the same in less than a minute
 soak: venv ## random faults for five minutes; ARGS='--seconds 60 --seed 7' for others
 	$(BIN)/python -m tests.chaos.soak $(ARGS)
 
+# Where there is no wheel of atheris, inputs are damaged at random instead, and a message says so.
+.PHONY: fuzz
+fuzz: venv ## hostile input for both ends for five minutes; ARGS='--seconds N --target server_stream'
+	@$(BIN)/python $(PIP_INSTALL) -e '.[fuzz]' || echo "fuzz: atheris cannot be installed here"
+	$(BIN)/python -m fuzz $(ARGS)
+
+.PHONY: fuzz-quick
+fuzz-quick: venv ## the same for a few seconds, without atheris
+	$(BIN)/python -m fuzz --quick --seconds 5 --seed 1
+
 .PHONY: simulate
 simulate: venv ## a million channels on a thousand servers, in virtual time
 	$(BIN)/python -m benchmarks.simulation $(ARGS)
@@ -105,5 +115,6 @@ simulate: venv ## a million channels on a thousand servers, in virtual time
 .PHONY: clean
 clean: ## remove everything that these targets made
 	rm -rf $(VENV) .bench build dist htmlcov .coverage .coverage.* .benchmarks .hypothesis
+	rm -rf fuzz/corpus fuzz/found
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find src tests examples benchmarks fuzz -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

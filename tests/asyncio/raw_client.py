@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 from caproto.asyncio.server import Context
+from caproto.server import AccessRules, ClientLimits
 
 HEADER = struct.Struct(">HHHHII")
 
@@ -91,9 +92,15 @@ class RawClient:
 
 
 @asynccontextmanager
-async def serving(pvdb: Mapping[str, Any], **kwargs: Any) -> AsyncIterator[Context]:
+async def serving(
+    pvdb: Mapping[str, Any],
+    *,
+    access: AccessRules | None = None,
+    limits: ClientLimits | None = None,
+    **kwargs: Any,
+) -> AsyncIterator[Context]:
     """Serve PVs in this event loop until the end of the block."""
-    context = Context(pvdb)
+    context = Context(pvdb, access=access, limits=limits)
     ready = asyncio.Event()
 
     async def tell(async_lib: Any) -> None:

@@ -152,3 +152,9 @@ def test_no_array_filter_lets_everything_through() -> None:
     values = [1, 2]
     assert apply_arr_filter(None, values) is values
     assert apply_arr_filter(ArrayFilter(), []) == []
+
+
+def test_endless_numbers_are_an_error_about_the_filter() -> None:
+    for digits in ("9" * 5000, "0x" + "f" * 5000):
+        with pytest.raises(CaprotoValueError, match="not a JSON object"):
+            parse_channel_filter(f'{{"arr":{{"s":{digits}}}}}')

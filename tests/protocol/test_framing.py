@@ -197,8 +197,8 @@ def test_command_that_does_not_exist_ends_the_stream(command: int) -> None:
         (15, 1 << 20, "announces 1048576 bytes"),
         (15, LARGE + 4, "not a multiple"),
         (99, LARGE, "command 99"),
-        (15, LARGE, "more than 1 elements of type 6 take"),
-        (18, LARGE, "more than 1 elements"),
+        (15, LARGE, "for 1 elements of type 6"),
+        (18, LARGE, "for 1 elements"),
     ],
 )
 def test_large_message_that_cannot_be_is_refused_before_it_is_received(

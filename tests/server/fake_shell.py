@@ -6,9 +6,11 @@ import struct
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from typing import Any, NamedTuple
 
-from caproto.server._engine.circuit import Limits, ServerCircuit
+from caproto.server._engine.circuit import ServerCircuit
+from caproto.server._engine.limits import ClientLimits
 from caproto.server._engine.names import Names
 from caproto.server._engine.search import SearchResponder
+from caproto.server.data.modified import modified
 
 HEADER = struct.Struct(">HHHHII")
 VERSION_13 = bytes.fromhex("0000 0000 0000 000d 00000000 00000000")
@@ -137,9 +139,11 @@ class Client:
     pvdb : mapping of str to ChannelData
     eager : bool
         As for `FakeShell`.
-    limits : Limits, optional
+    limits : ClientLimits, optional
     greet : bool
         Whether the greetings have been exchanged already.
+    rights : callable, optional
+        As for `ServerCircuit`.
     """
 
     def __init__(
@@ -147,14 +151,15 @@ class Client:
         pvdb: Mapping[str, Any],
         *,
         eager: bool = True,
-        limits: Limits | None = None,
+        limits: ClientLimits | None = None,
         greet: bool = True,
+        rights: Any = None,
     ) -> None:
         self.shell = FakeShell(eager)
-        self.names = Names(pvdb)
-        responder = SearchResponder(lambda name: self.names.find(name) is not None, 5064)
+        self.names = Names(pvdb, modified)
+        responder = SearchResponder(self.names.knows, 5064)
         self.circuit = ServerCircuit(
-            self.shell, self.names.find, responder.answer_tcp, ("10.0.0.7", 40000), limits
+            self.shell, self.names.find, responder.answer_tcp, ("10.0.0.7", 40000), limits, rights
         )
         if greet:
             self.turn()

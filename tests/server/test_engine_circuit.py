@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from caproto import AccessRights, RemoteProtocolError
-from caproto.server._engine.circuit import Limits
+from caproto.server._engine.limits import ClientLimits
 from caproto.server.data import ChannelChar, ChannelDouble, ChannelInteger
 from tests.server.fake_shell import VERSION_13, Client, message, split
 
@@ -204,7 +204,7 @@ def test_names_that_are_no_text_are_unknown() -> None:
 
 
 def test_the_number_of_channels_can_be_limited() -> None:
-    client = Client({"x": ChannelDouble(value=1.0)}, limits=Limits(max_channels=1))
+    client = Client({"x": ChannelDouble(value=1.0)}, limits=ClientLimits(max_channels=1))
     client.create("x")
     error, failure = client.tell(CREATE_X)
     assert (error.command, error.p1, error.p2) == (11, 41, 48)  # ECA_ALLOCMEM

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from caproto import AccessRights, ChannelType, RemoteProtocolError, SubscriptionType
-from caproto.server._engine.circuit import Limits, ServerCircuit
+from caproto.server._engine.circuit import ServerCircuit
+from caproto.server._engine.limits import ClientLimits
 from caproto.server._engine.source import LARGE_BODY, Source
 from caproto.server.data import ChannelAlarm, ChannelChar, ChannelDouble, ChannelString
 from tests.server.fake_shell import Client, FakeShell, Sent, message
@@ -227,12 +228,13 @@ def test_updates_stop_and_begin_again_with_the_right_to_read() -> None:
     data.rights = AccessRights.NO_ACCESS
     client.circuit.channels[sid].refresh_rights()
     put(data, 1.0)
-    assert [each.command for each in client.turn()] == [22]
+    rights, update = client.turn()
+    assert (rights.command, rights.p2, update.command, update.p1) == (22, 0, 1, 368)
     data.rights = AccessRights.READ
     client.circuit.channels[sid].refresh_rights()
     put(data, 2.0)
-    rights, update = client.turn()
-    assert (rights.p2, values([update])) == (1, [2.0])
+    rights, *updates = client.turn()
+    assert (rights.p2, values(updates)) == (1, [1.0, 2.0])
 
 
 def test_a_type_that_does_not_exist_is_refused_once() -> None:
@@ -260,7 +262,7 @@ def test_a_request_without_a_mask_ends_the_circuit() -> None:
 
 
 def test_the_number_of_subscriptions_can_be_limited() -> None:
-    client = Client({"x": ChannelDouble(value=0.0)}, limits=Limits(max_subscriptions=1))
+    client = Client({"x": ChannelDouble(value=0.0)}, limits=ClientLimits(max_subscriptions=1))
     sid = client.create("x")
     client.subscribe(sid, id_=1)
     (error,) = client.subscribe(sid, id_=2)

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from caproto import RemoteProtocolError
-from caproto.server._engine.circuit import Limits
+from caproto.server._engine.limits import ClientLimits
 from caproto.server._engine.search import SearchResponder
 from caproto.server.data import ChannelDouble, ChannelEnum, ChannelString
 from tests.server.fake_shell import Client, message
@@ -105,8 +105,10 @@ def test_what_is_no_channel_access_ends_the_circuit(noise: bytes) -> None:
 
 
 def test_a_request_beyond_the_limit_ends_the_circuit_before_it_is_received() -> None:
-    client = Client({}, limits=Limits(max_payload=100000))
-    with pytest.raises(RemoteProtocolError, match="100000"):
+    pv = ChannelDouble(value=[0.0], max_length=100000)
+    client = Client({"x": pv}, limits=ClientLimits(max_payload=100000))
+    client.create("x")
+    with pytest.raises(RemoteProtocolError, match="100000 are allowed"):
         client.circuit.feed(
             bytes.fromhex("0013 ffff 0006 0000 00000001 00000000 000186a8 000030d5")
         )

@@ -24,19 +24,32 @@ __all__ = [
     "RecordAndField",
     "RecordModifier",
     "RecordModifiers",
+    "SYNC_MODES",
     "SyncFilter",
     "apply_arr_filter",
     "parse_channel_filter",
     "parse_record_field",
+    "read_json",
 ]
 
 T = TypeVar("T")
 
-_SYNC_MODES = ("before", "first", "last", "after", "while", "unless")
+SYNC_MODES = ("before", "first", "last", "after", "while", "unless")
 _AFTER_RECORD = re.compile(r"(?P<field>\w*)(?P<long>\$?)(?P<filter>(?:[\[{].*)?)", re.DOTALL)
 _RANGE = re.compile(r"\[(?P<range>[^\]]*)\](?P<rest>.*)", re.DOTALL)
-# What JSON5 allows beyond JSON, as far as people write it in names: bare keys and single quotes.
-_JSON5 = re.compile(r"""("(?:[^"\\]|\\.)*")|'((?:[^'\\"]|\\.)*)'|([A-Za-z_]\w*)(?=\s*:)""")
+# What JSON5 allows beyond JSON, as far as people write it in names.
+_JSON5 = re.compile(
+    r"""
+    (?P<plain>"(?:[^"\\]|\\.)*")
+    | '(?P<single>(?:[^'\\]|\\.)*)'
+    | (?P<nothing>/\*.*?\*/ | //[^\n]* | ,(?=\s*[}\]]))
+    | (?P<bare>[A-Za-z_$][\w$]*)(?=\s*:)
+    | [+](?P<word>Infinity|NaN)
+    | (?P<hex>[+-]?0[xX][0-9a-fA-F]+)
+    | (?P<real>[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
 
 
 class FilterValidationError(CaprotoValueError):
@@ -187,7 +200,7 @@ def parse_channel_filter(filter_text: str) -> ChannelFilter:
         found["arr"] = _array_range(match["range"])
         text = match["rest"]
     if text:
-        for name, arguments in _read_json(text).items():
+        for name, arguments in read_json(text).items():
             try:
                 parse = _PARSERS[name]
             except KeyError:
@@ -199,23 +212,49 @@ def parse_channel_filter(filter_text: str) -> ChannelFilter:
     return ChannelFilter(**found)
 
 
-def _read_json(text: str) -> dict[str, Any]:
-    """Read the braces, in JSON or what people use of JSON5."""
+def read_json(text: str, *, pairs: bool = False) -> Any:
+    """Read braces, in JSON or what people use of JSON5.
+
+    Parameters
+    ----------
+    text : str
+    pairs : bool
+        Return tuples of (key, value) in place of dictionaries: a key may come twice.
+
+    Raises
+    ------
+    FilterValidationError
+        If it is not an object.
+    """
     import json  # few programs have filters
 
-    def as_json(match: re.Match[str]) -> str:
-        plain, single, bare = match.groups()
-        return str(plain or f'"{bare if single is None else single}"')
-
-    for candidate in (text, _JSON5.sub(as_json, text)):
-        try:
-            found = json.loads(candidate)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(found, dict):
-            return found
-        break
+    if text.startswith("{"):
+        for prepare in (str, lambda text: _JSON5.sub(_as_json, text)):
+            try:
+                return json.loads(prepare(text), object_pairs_hook=tuple if pairs else dict)
+            except (ValueError, RecursionError):
+                continue
     raise FilterValidationError(f"the channel filter {text!r} is not a JSON object")
+
+
+def _as_json(match: re.Match[str]) -> str:
+    """Return one token of JSON5 as JSON."""
+    found = match[0]
+    if match["single"] is not None:
+        found = '"' + match["single"].replace("\\'", "'").replace('"', '\\"') + '"'
+    elif match["bare"]:
+        found = f'"{found}"'
+    elif match["nothing"]:
+        found = ""
+    elif match["word"]:
+        found = match["word"]
+    elif match["hex"]:
+        found = str(int(found, 16))
+    elif match["real"]:
+        found = found.removeprefix("+")
+        if "." in found:
+            found = repr(float(found))
+    return found
 
 
 def _array_range(text: str) -> ArrayFilter:
@@ -280,16 +319,16 @@ def _deadband(value: Any) -> DeadbandFilter:
 
 
 def _synchronise(value: Any) -> SyncFilter:
-    given = _arguments("sync", value, "m", "s", *_SYNC_MODES)
+    given = _arguments("sync", value, "m", "s", *SYNC_MODES)
     if set(given) == {"m", "s"}:
         mode, state = given["m"], given["s"]
     elif len(given) == 1:
         [(mode, state)] = given.items()
     else:
         mode = state = None
-    if mode not in _SYNC_MODES or not isinstance(state, str):
+    if mode not in SYNC_MODES or not isinstance(state, str):
         raise FilterValidationError(
-            f"the channel filter 'sync' needs {{mode: state}}, the mode being one of {_SYNC_MODES}"
+            f"the channel filter 'sync' needs {{mode: state}}, the mode being one of {SYNC_MODES}"
         )
     return SyncFilter(mode, state)
 

@@ -11,7 +11,14 @@ from .dbr import ELEMENT_SIZES, METADATA_SIZES, NATIVE_TYPES
 from .enums import Command
 from .header import EXTENDED, EXTENDED_SIZES, HEADER, Head
 
-__all__ = ["COMMANDS", "LARGE", "Handler", "MessageStream", "walk_datagram"]
+__all__ = [
+    "COMMANDS",
+    "LARGE",
+    "Handler",
+    "MessageStream",
+    "PayloadTooLarge",
+    "walk_datagram",
+]
 
 Handler: TypeAlias = Callable[[Head, Buffer], None]
 
@@ -36,6 +43,23 @@ _HEADER_SIZE = HEADER.size
 _EXTENDED_SIZE = EXTENDED.size
 
 
+class PayloadTooLarge(RemoteProtocolError):
+    """The peer announces a payload that is larger than what is allowed, or than what its message can need.
+
+    Attributes
+    ----------
+    head : tuple
+        The header of the message.
+    """
+
+    def __init__(self, head: Head, allowed: int) -> None:
+        super().__init__(
+            f"the peer announces {head[1]} bytes of payload with command {head[0]} for {head[3]} elements of type "
+            f"{head[2]}; {allowed} are allowed"
+        )
+        self.head = head
+
+
 def _ignore(head: Head, payload: Buffer) -> None:
     """Drop a message that came after the end."""
 
@@ -49,6 +73,8 @@ class MessageStream:
         ``handlers[command](head, payload)``, one for each of the 28 commands.
     max_payload : int
         A message that claims a larger payload ends the stream: it is an attack or noise.
+    largest : callable, optional
+        ``largest(head)`` returns how large a payload that has not come yet may be, if it is large.
     """
 
     __slots__ = (
@@ -56,14 +82,21 @@ class MessageStream:
         "_handlers",
         "_large",
         "_large_head",
+        "_largest",
         "_tail",
         "max_payload",
         "messages",
     )
 
-    def __init__(self, handlers: list[Handler], max_payload: int = 1 << 31) -> None:
+    def __init__(
+        self,
+        handlers: list[Handler],
+        max_payload: int = 1 << 31,
+        largest: Callable[[Head], int] | None = None,
+    ) -> None:
         assert len(handlers) == COMMANDS
         self._handlers = handlers
+        self._largest = largest
         self._tail = b""
         self._large: bytearray | memoryview | None = None
         self._large_head: Head = ()
@@ -129,25 +162,19 @@ class MessageStream:
         """Raise because of a header that cannot be."""
         if head[0] >= COMMANDS:
             raise RemoteProtocolError(f"the peer sent command {head[0]}, which does not exist")
-        if head[1] & 7:
-            raise RemoteProtocolError(
-                f"the peer sent {head[1]} bytes of payload with command {head[0]}: not a multiple of 8"
-            )
-        if head[1] > self.max_payload:
-            raise RemoteProtocolError(
-                f"the peer announces {head[1]} bytes of payload; {self.max_payload} are allowed"
-            )
         raise RemoteProtocolError(
-            f"the peer announces {head[1]} bytes of payload with command {head[0]}, more than {head[3]} elements of "
-            f"type {head[2]} take"
+            f"the peer sent {head[1]} bytes of payload with command {head[0]}: not a multiple of 8"
         )
 
     def _begin_large(self, head: Head, beginning: bytes) -> bool:
         """Make a buffer for a large payload of which only the beginning is here."""
         size = head[1]
         # A damaged header would otherwise swallow the circuit for as long as it takes to receive up to 4 GB.
-        if size > self.max_payload or size & 7 or size > _largest_payload(head):
-            self._refuse(head)
+        allowed = min(self.max_payload, _largest_payload(head))
+        if self._largest is not None:
+            allowed = min(allowed, self._largest(head))
+        if size > allowed:
+            raise PayloadTooLarge(head, allowed)
         self._large = new_buffer(size) if size <= _ROOM else bytearray(_ROOM)
         self._large[: len(beginning)] = beginning
         self._large_head = head

@@ -9,7 +9,8 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, cast
 
-from .._errors import CaprotoError
+from .._errors import CaprotoError, RemoteProtocolError
+from .._protocol.status import CAStatus
 from ..server._engine.circuit import ServerCircuit
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ _CHUNK = 1 << 18
 """Bytes that are received at most at a time."""
 _HIGH_WATER = 1 << 18
 """Bytes that may wait for a client before its updates are held back."""
+_ALLOCMEM = int(CAStatus.ECA_ALLOCMEM)
 _EAGER = sys.version_info >= (3, 12)
 
 
@@ -42,7 +44,12 @@ class VirtualCircuit:
         self.write = transport.write
         self.want_flush = context.want_flush
         self.circuit = ServerCircuit(
-            self, context.names.find, context.responder.answer_tcp, self.address, context.limits
+            self,
+            context.names.find,
+            context.responder.answer_tcp,
+            self.address,
+            context.limits,
+            None if context.access is None else context.rights,
         )
 
     def __repr__(self) -> str:
@@ -106,7 +113,20 @@ class CircuitProtocol(asyncio.BufferedProtocol):
         self._client = VirtualCircuit(self._context, transport)
         self._circuit = self._client.circuit
         self._context.circuits.add(self._client)
+        self._count_host()
         logger.debug("A client has connected", extra=self._log_extra())
+
+    def _count_host(self) -> None:
+        """Take note of one more client from a host; drop it if that is one too many."""
+        assert self._client is not None
+        context, host = self._context, self._client.address[0]
+        context.circuits_of_host[host] += 1
+        limit = context.limits.max_circuits_per_host
+        if limit is not None and context.circuits_of_host[host] > limit:
+            text = f"a host may have {limit} connections, no more"
+            self._circuit.send_error((0, 0, 0, 0, 0, 0), 0xFFFFFFFF, _ALLOCMEM, text)
+            # Not now: asyncio has not begun to read yet.
+            context.loop.call_soon(self._drop, RemoteProtocolError(text))
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Return where to put what comes next."""
@@ -150,6 +170,10 @@ class CircuitProtocol(asyncio.BufferedProtocol):
         assert self._client is not None
         self._circuit.close(lost=True)
         self._context.circuits.discard(self._client)
+        counter, host = self._context.circuits_of_host, self._client.address[0]
+        counter[host] -= 1
+        if not counter[host]:
+            del counter[host]
         logger.debug("A client has disconnected", extra=self._log_extra())
 
     def _log_extra(self) -> dict[str, object]:

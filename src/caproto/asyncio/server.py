@@ -6,18 +6,25 @@ import asyncio
 import logging
 import signal
 import socket
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from .._addresses import Address
 from .._env import ServerSettings
+from .._errors import CaprotoError
 from .._net import beacon_destinations, resolve_all
+from .._protocol.enums import AccessRights
 from .._sockets import tcp_listeners, udp_listeners
 from ..server._engine.beacons import BeaconSchedule
-from ..server._engine.circuit import Limits, ServerCircuit
+from ..server._engine.circuit import ServerCircuit
+from ..server._engine.limits import ClientLimits
 from ..server._engine.names import Names
 from ..server._engine.search import SearchResponder
+from ..server.access import AccessRules
+from ..server.data.modified import modified
 from ..server.typing import AinitHook
 from ._server_circuit import CircuitProtocol, VirtualCircuit
 from ._server_layer import AsyncioAsyncLayer, AsyncioEvent, AsyncioQueue
@@ -41,6 +48,17 @@ Event = AsyncioEvent
 _CLOSING_TURNS = 10
 
 
+def _limits_from(settings: ServerSettings) -> ClientLimits:
+    """Return the default limits, with those that the environment sets."""
+    set_there = {
+        "max_payload": settings.max_array_bytes,
+        "max_channels": settings.max_channels,
+        "max_subscriptions": settings.max_subs_per_channel,
+        "max_requests": settings.max_command_backlog,
+    }
+    return ClientLimits(**{name: value for name, value in set_there.items() if value is not None})
+
+
 class ServerExit(Exception):
     """Raise it in a hook or a handler to end the server."""
 
@@ -56,6 +74,10 @@ class Context:
         Addresses of the interfaces to serve; those of ``EPICS_CAS_INTF_ADDR_LIST`` by default.
     loop : asyncio.AbstractEventLoop, optional
         Accepted for compatibility; the server runs in the loop that runs `run`.
+    access : AccessRules, optional
+        Who may read and write what; all may by default.
+    limits : ClientLimits, optional
+        What one client may take. By default that of `ClientLimits`, as far as the environment says nothing else.
 
     Attributes
     ----------
@@ -77,6 +99,8 @@ class Context:
         interfaces: Sequence[str] | None = None,
         *,
         loop: asyncio.AbstractEventLoop | None = None,
+        access: AccessRules | None = None,
+        limits: ClientLimits | None = None,
     ) -> None:
         self.pvdb = pvdb
         self.environ = ServerSettings.from_environ()
@@ -90,12 +114,10 @@ class Context:
         self.udp_socks: dict[str, socket.socket] = {}
         self.beacon_socks: dict[tuple[str, int], socket.socket] = {}
         self.request_tasks: set[asyncio.Task[None]] = set()
-        self.names = Names(pvdb)
-        self.limits = Limits(
-            max_payload=self.environ.max_array_bytes or Limits().max_payload,
-            max_channels=self.environ.max_channels,
-            max_subscriptions=self.environ.max_subs_per_channel,
-        )
+        self.names = Names(pvdb, modified)
+        self.limits = limits or _limits_from(self.environ)
+        self.access = access
+        self.circuits_of_host: Counter[str] = Counter()
         self.responder: SearchResponder
         self.loop: asyncio.AbstractEventLoop
         self._hook_tasks: set[asyncio.Task[None]] = set()
@@ -124,6 +146,8 @@ class Context:
         self.loop = asyncio.get_running_loop()
         self._exit = self.loop.create_future()
         self.async_layer = AsyncioAsyncLayer()
+        if self.access is not None:
+            self.access.add_listener(self.refresh_access)
         self.log.info("Asyncio server starting up...")
         closers: list[Callable[[], object]] = []
         try:
@@ -143,7 +167,7 @@ class Context:
         settings = self.environ
         self.port, listeners = tcp_listeners(self.interfaces, self.ca_server_port)
         self.responder = SearchResponder(
-            lambda name: self.names.find(name) is not None,
+            self.names.knows,
             self.port,
             [
                 address.host
@@ -184,6 +208,8 @@ class Context:
 
     async def _shut_down(self, closers: list[Callable[[], object]]) -> None:
         """Drop the clients, end what they have begun, run the shutdown hooks; leave no task, no socket."""
+        if self.access is not None:
+            self.access.remove_listener(self.refresh_access)
         for close in reversed(closers):
             close()
         for client in list(self.circuits):
@@ -217,6 +243,25 @@ class Context:
         """End the server: `run` returns."""
         if self._exit is not None and not self._exit.done():
             self._exit.set_result(None)
+
+    # --- access ---
+
+    def rights(self, name: str, user: str, host_name: str, address: str) -> AccessRights:
+        """Return what the access rules allow a client."""
+        if self.access is None:
+            return AccessRights.READ | AccessRights.WRITE
+        record, field = self.names.parts(name)
+        return self.access.rights(
+            field, user=user, host_name=host_name, address=address, record=record
+        )
+
+    def refresh_access(self) -> None:
+        """Ask for the rights of all clients again, and tell them what has changed.
+
+        It is called when the access rules change. Call it when the answers of a `check_access` do.
+        """
+        for client in list(self.circuits):
+            client.circuit.refresh_rights()
 
     # --- hooks ---
 
@@ -271,17 +316,19 @@ async def start_server(
     interfaces: Sequence[str] | None = None,
     log_pv_names: bool = False,
     startup_hook: AinitHook | None = None,
+    access: AccessRules | None = None,
+    limits: ClientLimits | None = None,
 ) -> None:
     """Serve PVs until this coroutine is cancelled.
 
     Parameters
     ----------
-    pvdb, interfaces
+    pvdb, interfaces, access, limits
         As for `Context`.
     log_pv_names, startup_hook
         As for `Context.run`.
     """
-    context = Context(pvdb, interfaces)
+    context = Context(pvdb, interfaces, access=access, limits=limits)
     await context.run(log_pv_names=log_pv_names, startup_hook=startup_hook)
 
 
@@ -291,19 +338,23 @@ def run(
     interfaces: Sequence[str] | None = None,
     log_pv_names: bool = False,
     startup_hook: AinitHook | None = None,
+    access: AccessRules | None = None,
+    limits: ClientLimits | None = None,
 ) -> None:
     """Serve PVs in an event loop of its own, until Ctrl-C or SIGTERM.
 
+    SIGHUP reads the access rules again, if they came from a file.
+
     Parameters
     ----------
-    pvdb, interfaces
+    pvdb, interfaces, access, limits
         As for `Context`.
     log_pv_names, startup_hook
         As for `Context.run`.
     """
 
     async def serve() -> None:
-        context = Context(pvdb, interfaces)
+        context = Context(pvdb, interfaces, access=access, limits=limits)
         with _stopped_by_signals(context):
             await context.run(log_pv_names=log_pv_names, startup_hook=startup_hook)
 
@@ -315,7 +366,7 @@ def run(
 
 @contextmanager
 def _stopped_by_signals(context: Context) -> Iterator[None]:
-    """Let SIGINT and SIGTERM end the server in good order."""
+    """Let SIGINT and SIGTERM end the server in good order, and SIGHUP read its access rules again."""
     loop = asyncio.get_running_loop()
     handled: list[int] = []
 
@@ -327,9 +378,12 @@ def _stopped_by_signals(context: Context) -> Iterator[None]:
         restore()  # so that a second one ends a shutdown hook that hangs
         context.stop()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    handlers: dict[int, Callable[[], None]] = dict.fromkeys((signal.SIGINT, signal.SIGTERM), stop)
+    if context.access is not None and context.access.path is not None and hasattr(signal, "SIGHUP"):
+        handlers[signal.SIGHUP] = partial(_reload, context.access)
+    for number, handler in handlers.items():
         try:
-            loop.add_signal_handler(number, stop)
+            loop.add_signal_handler(number, handler)
         except (NotImplementedError, ValueError, RuntimeError):
             continue  # Windows, or not the main thread
         handled.append(number)
@@ -337,3 +391,13 @@ def _stopped_by_signals(context: Context) -> Iterator[None]:
         yield
     finally:
         restore()
+
+
+def _reload(access: AccessRules) -> None:
+    """Read access rules again; if that fails, the old ones stay."""
+    try:
+        access.reload()
+    except (OSError, CaprotoError) as error:
+        logger.error("The old access rules stay: %s", error)
+    else:
+        logger.info("The access rules have been read again: %r", access)

@@ -1,5 +1,7 @@
 """The IOC toolkit: declare PVs, give them handlers, and serve them."""
 
+from ._engine.limits import ClientLimits
+from .access import AccessRules
 from .arguments import ioc_arg_parser, template_arg_parser
 from .group import PVGroup
 from .macros import expand_macros
@@ -69,7 +71,9 @@ __all__ = [
     "PvpropertyString",
     "PvpropertyStringRO",
     # running
+    "AccessRules",
     "AsyncLibraryLayer",
+    "ClientLimits",
     "ioc_arg_parser",
     "run",
     "template_arg_parser",

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 from .._env import ServerSettings
+from .._errors import CaprotoValueError
 from .._log import config_caproto_logging
 from .._version import __version__
+from .access import AccessRules
 
 __all__ = ["ioc_arg_parser", "template_arg_parser"]
 
@@ -72,6 +74,11 @@ def template_arg_parser(
         metavar="ADDRESS",
         help=f"addresses of the interfaces to serve [{' '.join(default_interfaces)}]",
     )
+    parser.add_argument(
+        "--access-file",
+        metavar="FILE",
+        help="JSON file of rules who may read and write what; SIGHUP reads it again",
+    )
     parser.add_argument("--list-pvs", action="store_true", help="log the names of all PVs")
     amount = parser.add_mutually_exclusive_group()
     amount.add_argument("-q", "--quiet", action="store_true", help="log warnings and errors only")
@@ -102,6 +109,11 @@ def template_arg_parser(
             "log_pv_names": args.list_pvs,
             "interfaces": args.interfaces,
         }
+        if args.access_file is not None:
+            try:
+                running["access"] = AccessRules.from_file(args.access_file)
+            except (OSError, CaprotoValueError) as error:
+                parser.error(f"--access-file: {error}")
         return group, running
 
     return parser, split_args
@@ -152,7 +164,8 @@ def ioc_arg_parser(
     ioc_options : dict
         Keyword arguments for the group: ``prefix``, ``macros``.
     run_options : dict
-        Keyword arguments for `run`: ``module_name``, ``log_pv_names``, ``interfaces``.
+        Keyword arguments for `run`: ``module_name``, ``log_pv_names``, ``interfaces``, and
+        ``access`` if there is an ``--access-file``.
     """
     parser, split_args = template_arg_parser(
         desc=desc,

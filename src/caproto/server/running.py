@@ -7,6 +7,8 @@ from importlib import import_module
 from typing import Any
 
 from .._errors import CaprotoNotImplementedError
+from ._engine.limits import ClientLimits
+from .access import AccessRules
 from .typing import AinitHook
 
 __all__ = ["run"]
@@ -19,6 +21,8 @@ def run(
     interfaces: Sequence[str] | None = None,
     log_pv_names: bool = False,
     startup_hook: AinitHook | None = None,
+    access: AccessRules | None = None,
+    limits: ClientLimits | None = None,
 ) -> None:
     """Serve PVs until Ctrl-C or SIGTERM.
 
@@ -34,6 +38,10 @@ def run(
         Log the names of all PVs once they are served.
     startup_hook : coroutine function, optional
         ``startup_hook(async_lib)`` is run beside the server.
+    access : AccessRules, optional
+        Who may read and write what; all may by default. SIGHUP reads them again, if they came from a file.
+    limits : ClientLimits, optional
+        What one client may take.
 
     Raises
     ------
@@ -48,6 +56,11 @@ def run(
         )
     if not module_name.startswith("caproto.") and module_name.endswith(".server"):
         module_name = f"caproto.{module_name}"
+    more = {"access": access, "limits": limits}
     import_module(module_name).run(
-        pvdb, interfaces=interfaces, log_pv_names=log_pv_names, startup_hook=startup_hook
+        pvdb,
+        interfaces=interfaces,
+        log_pv_names=log_pv_names,
+        startup_hook=startup_hook,
+        **{name: value for name, value in more.items() if value is not None},
     )

@@ -6,7 +6,9 @@
 `circuit`             one client: bytes in, bytes out
 `channel`             one client's use of one PV, and the order of its slow requests
 `reads`, `writes`, `monitors`  the requests about values
+`limits`              what one client may take
 `names`               PV name to PV
+`filters`             channel filters: which updates reach a subscription
 `search`              datagrams of searches to datagrams of replies
 `beacons`             when the next beacon is due, and its bytes
 ===================== ============================================================================

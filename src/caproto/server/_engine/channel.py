@@ -7,7 +7,8 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..._protocol.enums import AccessRights, Command
-from ..._protocol.header import HEADER
+from ..._protocol.header import HEADER, Head
+from ..._protocol.status import CAStatus
 from .served import Served
 from .source import Source, Subscription, source_of
 
@@ -21,6 +22,7 @@ Start: TypeAlias = Callable[[], Callable[[], Coroutine[Any, Any, None]] | None]
 
 
 _READ, _WRITE = int(AccessRights.READ), int(AccessRights.WRITE)
+_ALLOCMEM = int(CAStatus.ECA_ALLOCMEM)
 _ACCESS_RIGHTS = int(Command.ACCESS_RIGHTS)
 
 
@@ -65,7 +67,17 @@ class Channel:
         self.subscriptions: tuple[Subscription, ...] = ()  # one as a rule: see `Source`
         self.operations: Operations | None = None
         """The slow requests that are being done; None, nearly always, if there are none."""
-        self._take_rights(served.check_access(circuit.host_name, circuit.client_name))
+        self._take_rights(self._current_rights())
+
+    def _current_rights(self) -> AccessRights:
+        """Return what the PV and the rules of the server allow."""
+        circuit = self.circuit
+        rights = self.served.check_access(circuit.host_name, circuit.client_name)
+        if circuit.rights is not None:
+            rights &= circuit.rights(
+                self.name, circuit.client_name, circuit.host_name, circuit.address[0]
+            )
+        return rights
 
     def _take_rights(self, rights: AccessRights) -> None:
         self.rights = rights
@@ -83,15 +95,14 @@ class Channel:
 
     def refresh_rights(self) -> None:
         """Ask for the client's rights again, and tell it if they have changed."""
-        rights = self.served.check_access(self.circuit.host_name, self.circuit.client_name)
+        rights = self._current_rights()
         if rights == self.rights:
             return
+        was_readable = self.readable
         self._take_rights(rights)
         self.circuit.send(self.rights_message())
-        for subscription in self.subscriptions:
-            self.source.remove(subscription)
-            if self.readable:
-                self.source.add(subscription)
+        if self.readable != was_readable:
+            self.circuit.renew_subscriptions(self)
 
     def take_subscription(self, id_: int) -> Subscription | None:
         """Remove and return the subscription with that id; None if there is none."""
@@ -103,18 +114,27 @@ class Channel:
                 return subscription
         return None
 
-    def submit(self, is_write: bool, start: Start) -> None:
-        """Do a request after those that it must not overtake."""
+    def submit(self, is_write: bool, head: Head, start: Start, size: int = 0) -> bool:
+        """Do a request after those that it must not overtake.
+
+        Return False, having told the client, if too much waits already.
+        """
+        reason = self.circuit.backlog.enter(size)
+        if reason:
+            self.circuit.send_error(head, self.cid, _ALLOCMEM, f"{self.name}: {reason}")
+            return False
         if self.operations is None:
             self.operations = Operations(self)
-        self.operations.submit(is_write, start)
+        self.operations.submit(is_write, start, size)
+        return True
 
     def close(self) -> None:
         """Forget subscriptions and what has not been started; what has been is left to end."""
         for subscription in self.subscriptions:
             self.source.remove(subscription)
             if self.circuit.held:
-                self.circuit.held.pop(subscription, None)
+                self.circuit.held.discard(subscription)
+        self.circuit.subscriptions -= len(self.subscriptions)
         self.subscriptions = ()
         if self.operations is not None:
             self.operations.drop_waiting()
@@ -132,19 +152,21 @@ class Operations:
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
-        self._waiting: deque[tuple[bool, Start]] = deque()
+        self._waiting: deque[tuple[bool, Start, int]] = deque()
         self._writing = False
         self._reading = 0
         self._starting = False
         self._advancing = False
 
-    def submit(self, is_write: bool, start: Start) -> None:
+    def submit(self, is_write: bool, start: Start, size: int) -> None:
         """Enter a request, and start it if nothing is in its way."""
-        self._waiting.append((is_write, start))
+        self._waiting.append((is_write, start, size))
         self._advance()
 
     def drop_waiting(self) -> None:
         """Forget what has not been started."""
+        for _, _, size in self._waiting:
+            self._channel.circuit.backlog.leave(size)
         self._waiting.clear()
 
     def _advance(self) -> None:
@@ -153,27 +175,32 @@ class Operations:
             return  # the loop below is running, further up the stack
         self._advancing = True
         while self._waiting and not self._starting:
-            is_write, start = self._waiting[0]
+            is_write, start, size = self._waiting[0]
             if is_write and (self._writing or self._reading):
                 break
             self._waiting.popleft()
             work = start()
-            if work is not None:
+            if work is None:
+                self._channel.circuit.backlog.leave(size)
+            else:
                 self._starting = True
                 if is_write:
                     self._writing = True
                 else:
                     self._reading += 1
-                self._channel.circuit.shell.spawn(self._run(is_write, work), self._stepped)
+                self._channel.circuit.shell.spawn(self._run(is_write, work, size), self._stepped)
         self._advancing = False
         if not (self._waiting or self._starting or self._writing or self._reading):
             self._channel.operations = None
 
-    async def _run(self, is_write: bool, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def _run(
+        self, is_write: bool, work: Callable[[], Coroutine[Any, Any, None]], size: int
+    ) -> None:
         """Do one request, then let the next one start."""
         try:
             await work()
         finally:
+            self._channel.circuit.backlog.leave(size)
             if is_write:
                 self._writing = False
             else:

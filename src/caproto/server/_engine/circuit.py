@@ -5,50 +5,40 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple, NoReturn
+from typing import NoReturn, TypeAlias
 
 from ..._constants import DEFAULT_PROTOCOL_VERSION, MAX_PRIORITY
 from ..._errors import RemoteProtocolError
 from ..._protocol.arrays import Buffer
-from ..._protocol.enums import Command
-from ..._protocol.framing import COMMANDS, Handler, MessageStream
+from ..._protocol.enums import AccessRights, Command
+from ..._protocol.framing import COMMANDS, LARGE, Handler, MessageStream, PayloadTooLarge
 from ..._protocol.header import HEADER, Head, pack_head, padded
 from ..._protocol.messages import message_from_wire
 from ..._protocol.status import CAStatus
 from .channel import Channel
+from .limits import Backlog, ClientLimits, HeldUpdates
 from .monitors import Monitors
-from .reads import Reads
+from .reads import Reads, current_reply
 from .served import CircuitShell, Served
-from .source import PENDING_LIMIT, Subscription
+from .source import PENDING_LIMIT, Reply, Subscription
 from .writes import Writes
 
-__all__ = ["Limits", "ServerCircuit"]
+__all__ = ["ServerCircuit"]
 
 logger = logging.getLogger("caproto.circ")
 
 _ERROR_TEXT_LIMIT = 512
 _INTERNAL = int(CAStatus.ECA_INTERNAL)
+_TOLARGE = int(CAStatus.ECA_TOLARGE)
+_TOLERATED = 1 << 24
+_LARGEST_ELEMENT = 40
+_NAME_LIMIT = 512
 _ALLOCMEM = int(CAStatus.ECA_ALLOCMEM)
 _OLDEST_VERSION = 4
 _CREATE_CHAN = int(Command.CREATE_CHAN)
 _SHORT_COUNT_LIMIT = 0xFFFE
 
-
-class Limits(NamedTuple):
-    """What one client may take.
-
-    Attributes
-    ----------
-    max_payload : int
-        Bytes of one request.
-    max_channels : int or None
-    max_subscriptions : int or None
-        Of one channel.
-    """
-
-    max_payload: int = 1 << 30
-    max_channels: int | None = None
-    max_subscriptions: int | None = None
+RightsOf: TypeAlias = Callable[[str, str, str, str], AccessRights]
 
 
 class ServerCircuit:
@@ -64,7 +54,9 @@ class ServerCircuit:
         ``search_reply(head, payload)`` returns the bytes that answer a search.
     address : (host, port)
         Of the client.
-    limits : Limits
+    limits : ClientLimits
+    rights : callable, optional
+        ``rights(pv_name, user, host_name, address)`` tells what a client may do, beside what the PV itself says.
     """
 
     def __init__(
@@ -73,11 +65,16 @@ class ServerCircuit:
         find: Callable[[str], Served | None],
         search_reply: Callable[[Head, Buffer], bytes],
         address: tuple[str, int],
-        limits: Limits | None = None,
+        limits: ClientLimits | None = None,
+        rights: RightsOf | None = None,
     ) -> None:
         self.shell = shell
         self.address = address
-        self.limits = limits or Limits()
+        self.limits = limits or ClientLimits()
+        self.rights = rights
+        self.backlog = Backlog(self.limits)
+        self.subscriptions = 0
+        """How many there are, of all channels."""
         self.host_name = address[0]
         self.client_name = ""
         self.version = DEFAULT_PROTOCOL_VERSION
@@ -89,7 +86,7 @@ class ServerCircuit:
         """Messages that leave with the next flush."""
         self.flushing = False
         """Whether a flush is on its way already."""
-        self.held: dict[Subscription, tuple[bytes, bytes, Buffer]] | None = None
+        self.held: HeldUpdates | None = None
         """The newest update of each subscription while none may be sent, as for `send_reply`; None while they may."""
         self.closed = False
         self._find = find
@@ -100,14 +97,15 @@ class ServerCircuit:
         self._deferred: deque[tuple[Head, Buffer]] = deque()
         self._debug = False
         self._handlers: list[Handler] = [self._on_unexpected] * COMMANDS
+        self._monitors = Monitors(self)
         self._plain_handlers = self._all_handlers()
         self._handlers[:] = self._plain_handlers
-        self._stream = MessageStream(self._handlers, self.limits.max_payload)
+        self._stream = MessageStream(self._handlers, self.limits.max_payload, self._largest_payload)
         self.send(HEADER.pack(Command.VERSION, 0, 0, DEFAULT_PROTOCOL_VERSION, 0, 0))
 
     def _all_handlers(self) -> list[Handler]:
         """Return what is called for each command."""
-        reads, writes, monitors = Reads(self), Writes(self), Monitors(self)
+        reads, writes, monitors = Reads(self), Writes(self), self._monitors
         handlers = list(self._handlers)
         for command, handler in (
             (Command.VERSION, self._on_version),
@@ -128,7 +126,19 @@ class ServerCircuit:
             (Command.ECHO, self._on_echo),
         ):
             handlers[command] = handler
+        if self.limits.max_payload < LARGE:
+            handlers = [self._limited(handler) for handler in handlers]
         return handlers
+
+    def _limited(self, handler: Handler) -> Handler:
+        """Return a handler that takes no payload beyond a limit so low that the stream does not look at it."""
+
+        def check_and_handle(head: Head, payload: Buffer) -> None:
+            if len(payload) > self.limits.max_payload:
+                raise PayloadTooLarge(head, self.limits.max_payload)
+            handler(head, payload)
+
+        return check_and_handle
 
     # --- bytes in and out ---
 
@@ -148,8 +158,23 @@ class ServerCircuit:
         self.flushing = True
         try:
             self._stream.feed(data)
+        except PayloadTooLarge as error:
+            self.send_error(error.head, 0xFFFFFFFF, _TOLARGE, str(error))
+            raise
         finally:
             self.flush()
+
+    def _largest_payload(self, head: Head) -> int:
+        """Return how large a payload is worth receiving: a PV can do with no more than it can hold.
+
+        What is longer is cut, as the C IOC does, but not at any price.
+        """
+        if head[0] not in (Command.WRITE, Command.WRITE_NOTIFY):
+            return LARGE - 1
+        channel = self.channels.get(head[4])
+        if channel is None:
+            return LARGE - 1
+        return max(_TOLERATED, 2 * _LARGEST_ELEMENT * channel.served.max_length)
 
     def send(self, message: bytes) -> None:
         """Send a message with the others of this turn."""
@@ -178,6 +203,13 @@ class ServerCircuit:
             self.send_large(head + id_ + tail, body)
         else:
             self.send(head + id_ + tail)
+
+    def send_update(self, subscription: Subscription, reply: Reply) -> None:
+        """Send an update to a subscription, or hold it."""
+        if self.held is not None:
+            self.held[subscription] = reply[1:]
+        else:
+            self.send_reply(subscription.id_bytes, *reply[1:])
 
     def send_error(self, head: Head, cid: int, status: int, text: str) -> None:
         """Complain about a request."""
@@ -210,7 +242,7 @@ class ServerCircuit:
             return
         self._paused = True
         if self.held is None:
-            self.held = {}
+            self.held = HeldUpdates(self.limits.max_queued_bytes)
         # Also the rest of the chunk that is being walked: it may ask for gigabytes.
         self._handlers[:] = [self._defer] * COMMANDS
 
@@ -247,9 +279,24 @@ class ServerCircuit:
         held, self.held = self.held, None
         while held and self.held is None:  # which sending may change, by a pause
             subscription = next(iter(held))
-            self.send_reply(subscription.id_bytes, *held.pop(subscription))
+            update = held.take(subscription) or self._current_update(subscription)
+            self.send_reply(subscription.id_bytes, *update)
         if held:
             self.held = held
+
+    def _current_update(self, subscription: Subscription) -> tuple[bytes, bytes, Buffer]:
+        """Return an update with the current value, in place of one that was not kept."""
+        channel = self.channels[subscription.head[4]]
+        return current_reply(channel, subscription.head)[0][1:]
+
+    def refresh_rights(self) -> None:
+        """Ask for the rights to all channels again, and tell the client what has changed."""
+        for channel in list(self.channels.values()):
+            channel.refresh_rights()
+
+    def renew_subscriptions(self, channel: Channel) -> None:
+        """Send each subscription what there is to read now: the value, or that it may not be read any more."""
+        self._monitors.renew(channel)
 
     def close(self, *, lost: bool = False) -> None:
         """Send what has gathered, unless the connection is lost already, and forget everything."""
@@ -291,11 +338,11 @@ class ServerCircuit:
 
     def _on_client_name(self, head: Head, payload: Buffer) -> None:
         if self._before_channels(head):
-            self.client_name = text_of(payload)
+            self.client_name = text_of(payload)[:_NAME_LIMIT]
 
     def _on_host_name(self, head: Head, payload: Buffer) -> None:
         if self._before_channels(head):
-            self.host_name = text_of(payload)
+            self.host_name = text_of(payload)[:_NAME_LIMIT]
 
     def _before_channels(self, head: Head) -> bool:
         """Tell whether the client may still say who it is: rights have not been given out."""
@@ -309,7 +356,7 @@ class ServerCircuit:
     def _on_events_off(self, head: Head, payload: Buffer) -> None:
         self._events_off = True
         if self.held is None:
-            self.held = {}
+            self.held = HeldUpdates(self.limits.max_queued_bytes)
 
     def _on_events_on(self, head: Head, payload: Buffer) -> None:
         self._events_off = False
@@ -327,7 +374,9 @@ class ServerCircuit:
         self._take_version(head[5])
         name = text_of(payload)
         if self.limits.max_channels is not None and len(self.channels) >= self.limits.max_channels:
-            self.send_error(head, cid, _ALLOCMEM, f"no more than {len(self.channels)} channels")
+            self.send_error(
+                head, cid, _ALLOCMEM, f"a client may have {len(self.channels)} channels, no more"
+            )
             self.send(HEADER.pack(Command.CREATE_CH_FAIL, 0, 0, 0, cid, 0))
             return
         served = self._find(name)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Monitors"]
 
 _ALLOCMEM = int(CAStatus.ECA_ALLOCMEM)
+_NORMAL = int(CAStatus.ECA_NORMAL)
 _BADTYPE = int(CAStatus.ECA_BADTYPE)
 _BADMASK = int(CAStatus.ECA_BADMASK)
 _BADMONID = int(CAStatus.ECA_BADMONID)
@@ -51,21 +52,45 @@ class Monitors:
         if not mask:
             circuit.send_error(head, channel.cid, _BADMASK, "the mask is empty")
             return
-        limit = circuit.limits.max_subscriptions
-        if limit is not None and len(channel.subscriptions) >= limit:
-            text = f"no more than {limit} subscriptions to {channel.name}"
-            circuit.send_error(head, channel.cid, _ALLOCMEM, text)
+        refusal = self._refusal(channel, head)
+        if refusal:
+            circuit.send_error(head, channel.cid, _ALLOCMEM, refusal)
             return
         subscription = Subscription(circuit, head, mask)
         replaced = channel.take_subscription(head[5])
         if replaced is not None:  # a client that uses an id twice means the later one
             self._forget(channel, replaced)
         channel.subscriptions += (subscription,)
+        circuit.subscriptions += 1
         if channel.operations is None and (channel.reads_at_once or not channel.readable):
             # Not kept: the update is the last that wants the current value in this form, until it changes.
             self._begin(channel, subscription, *current_reply(channel, head, keep=False))
+        elif not channel.submit(False, head, partial(self._start, channel, subscription)):
+            channel.take_subscription(head[5])
+            self._forget(channel, subscription)
+
+    def renew(self, channel: Channel) -> None:
+        """Send each subscription what there is to read now, and let updates come as far as the client may read."""
+        for subscription in channel.subscriptions:
+            channel.source.remove(subscription)
+            if channel.reads_at_once or not channel.readable:
+                self._start(channel, subscription)
+            else:
+                channel.submit(
+                    False, subscription.head, partial(self._start, channel, subscription)
+                )
+
+    def _refusal(self, channel: Channel, head: Head) -> str:
+        """Return why there may not be one more subscription, if that is so."""
+        of_channel, of_client = self._circuit.limits[2:4]
+        if of_channel is not None and len(channel.subscriptions) >= of_channel:
+            reason = f"no more than {of_channel} subscriptions to {channel.name}"
+        elif of_client is not None and self._circuit.subscriptions >= of_client:
+            reason = f"a client may have {of_client} subscriptions, no more"
         else:
-            channel.submit(False, partial(self._start, channel, subscription))
+            return ""
+        # One with the same id takes the place of the one before.
+        return "" if any(each.head[5] == head[5] for each in channel.subscriptions) else reason
 
     def _start(
         self, channel: Channel, subscription: Subscription
@@ -85,11 +110,11 @@ class Monitors:
         """Send the first update, and let those after it come unless this one was refused."""
         if subscription not in channel.subscriptions:
             return  # cancelled while the PV got its value
-        circuit = self._circuit
-        if circuit.held is not None:
-            circuit.held[subscription] = reply[1:]
-        else:
-            circuit.send_reply(subscription.id_bytes, *reply[1:])
+        first: Reply | None = reply
+        if status == _NORMAL:
+            first = channel.source.first_update(subscription, reply)
+        if first is not None:
+            self._circuit.send_update(subscription, first)
         if channel.readable and status != _BADTYPE:
             channel.source.add(subscription)
 
@@ -111,6 +136,7 @@ class Monitors:
 
     def _forget(self, channel: Channel, subscription: Subscription) -> None:
         """Let a subscription get nothing more, not even what is held back."""
+        self._circuit.subscriptions -= 1
         channel.source.remove(subscription)
         if self._circuit.held:
-            self._circuit.held.pop(subscription, None)
+            self._circuit.held.discard(subscription)

@@ -79,7 +79,7 @@ class Reads:
         if channel.operations is None and (channel.reads_at_once or not channel.readable):
             start()
         else:
-            channel.submit(False, start)
+            channel.submit(False, head, start)
 
     async def _read_slowly(
         self, channel: Channel, head: Head, answer: Callable[[Channel, Head, Reply, int], None]

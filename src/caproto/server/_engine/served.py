@@ -21,7 +21,10 @@ class Served(Protocol):
     source: Source | None
     """The engine's own record of this PV, made when the first channel is opened."""
 
-    data_type: ChannelType
+    @property
+    def data_type(self) -> ChannelType:
+        """The plain type."""
+        ...
 
     @property
     def max_length(self) -> int:

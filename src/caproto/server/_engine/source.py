@@ -172,7 +172,7 @@ class Source:
     served : Served
     """
 
-    __slots__ = ("replies", "served", "topics")
+    __slots__ = ("replies", "served", "topics", "views")
 
     def __init__(self, served: Served) -> None:
         self.served = served
@@ -181,6 +181,8 @@ class Source:
         self.replies = _NO_REPLIES
         """The current value in each form that was read; exchanged as a whole when anything changes."""
         self.topics: tuple[Topic, ...] = ()
+        self.views: dict[Source, None] | None = None
+        """The same PV with filters, as far as anybody is subscribed to that; see `FilteredSource`."""
 
     def encode(self, key: int, keep: bool = True) -> Reply:
         """Encode the current value, and keep the result until it changes.
@@ -261,6 +263,10 @@ class Source:
                         circuit.shell.want_flush(circuit)
                     elif len(out) > PENDING_LIMIT:
                         circuit.flush_some()
+
+    def first_update(self, subscription: Subscription, reply: Reply) -> Reply | None:
+        """Return what a new subscription gets at once; a filter may let nothing through."""
+        return reply
 
     def add(self, subscription: Subscription) -> None:
         """Let a subscription get updates from now on."""

@@ -78,7 +78,7 @@ class Writes:
             answer(channel, head, _write_now(channel, head, payload))
             return None
 
-        channel.submit(True, start)
+        channel.submit(True, head, start, len(payload))
 
     async def _write_slowly(
         self,

@@ -7,6 +7,7 @@
 `numeric`      numbers: `ChannelDouble`, `ChannelFloat`, `ChannelInteger`, `ChannelShort`
 `enumeration`  `ChannelEnum`
 `text`         `ChannelString`, `ChannelChar`, `ChannelByte`
+`modified`     PVs as ``$`` and channel filters show them
 `conversion`   values of one type as another
 ============== =====================================================================================
 """

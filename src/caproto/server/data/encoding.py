@@ -19,9 +19,17 @@ from .._engine.timed_numbers import SECOND
 if TYPE_CHECKING:
     from .state import ChannelState
 
-__all__ = ["encode_value", "epics_time", "now"]
+__all__ = [
+    "encode_metadata",
+    "encode_value",
+    "epics_time",
+    "now",
+    "pack_stamp",
+    "resized",
+]
 
 _ALARM_AND_TIME = Struct(">4sII")
+pack_stamp = Struct(">II").pack
 _ACKNOWLEDGE = Struct(">HHHH")
 _EPOCH = int(EPICS2UNIX_EPOCH) * SECOND
 _LARGEST_FILL = 1 << 24
@@ -40,20 +48,30 @@ def encode_value(data: ChannelState, data_type: int, data_count: int) -> tuple[B
     if native is ChannelType.STRING and count == 1:
         values = bytes(values).ljust(MAX_STRING_SIZE, b"\0")  # it comes as short as it is
     if data_count not in (0, count):
-        if data_count > data.max_length and size * data_count > _LARGEST_FILL:
-            raise CaprotoValueError(
-                f"{data_count} elements are more than the {data.max_length} there can be",
-                status=CAStatus.ECA_BADCOUNT.value,
-            )
-        values = bytes(values)[: size * data_count].ljust(size * data_count, b"\0")
-        count = data_count
+        values, count = resized(values, count, data_count, size, data.max_length)
     if data_type < _FIRST_STS:
         return values, count
-    return _encode_metadata(data, data_type) + bytes(values), count
+    return encode_metadata(data, data_type) + bytes(values), count
 
 
-def _encode_metadata(data: ChannelState, data_type: int) -> bytes:
+def resized(
+    values: Buffer, count: int, data_count: int, size: int, max_length: int
+) -> tuple[bytes, int]:
+    """Bring values to the number that was asked for: fill up with zeros, or leave the rest out."""
+    if data_count in (0, count):
+        return bytes(values), count
+    if data_count > max_length and size * data_count > _LARGEST_FILL:
+        raise CaprotoValueError(
+            f"{data_count} elements are more than the {max_length} there can be",
+            status=CAStatus.ECA_BADCOUNT.value,
+        )
+    return bytes(values)[: size * data_count].ljust(size * data_count, b"\0"), data_count
+
+
+def encode_metadata(data: ChannelState, data_type: int) -> bytes:
     """Return what stands before the values of a type."""
+    if data_type < _FIRST_STS:
+        return b""
     size = METADATA_SIZES[data_type]
     alarm = data.current_alarm
     if data_type < _FIRST_TIME:

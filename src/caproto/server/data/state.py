@@ -14,7 +14,7 @@ from ..._protocol.timestamps import TimeStamp
 from .._engine.timed_numbers import SECOND
 from .alarm import NO_ALARM, ChannelAlarm
 from .conversion import as_elements
-from .encoding import encode_value, epics_time, now
+from .encoding import encode_metadata, encode_value, epics_time, now
 from .overriding import plain
 
 if TYPE_CHECKING:
@@ -217,6 +217,10 @@ class ChannelState:
             If the value cannot be had in that type, or not as so many elements.
         """
         return encode_value(self, data_type, data_count)
+
+    def encode_metadata(self, data_type: int) -> bytes:
+        """Return what stands before the values of a type, in wire form."""
+        return encode_metadata(self, data_type)
 
     @plain
     def values_as(self, native: ChannelType) -> Any:

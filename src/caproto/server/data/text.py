@@ -59,6 +59,12 @@ class ChannelString(ChannelData):
         self.keep("long_string_max_length", long_string_max_length)
         super().__init__(**kwargs)
 
+    @property
+    def long_string(self) -> bytes:
+        """The whole text, for clients that ask for it by ``$``; of several, the first."""
+        texts = as_elements(self._value)
+        return _encoded(texts[0], self.string_encoding) if len(texts) else b""
+
     def preprocess_element(self, value: Any) -> Any:
         """Take text, bytes as text, and anything else as it prints."""
         if isinstance(value, bytes):
@@ -130,6 +136,11 @@ class ChannelChar(ChannelData):
     def long_string_max_length(self) -> int:
         """Length as a long string."""
         return self._max_length
+
+    @property
+    def long_string(self) -> bytes:
+        """The whole text, for clients that ask for it by ``$``."""
+        return _encoded(self._value, self.string_encoding)
 
     def calculate_length(self, value: Any) -> int:
         """Return how many characters there are."""
