@@ -39,6 +39,8 @@ logger = logging.getLogger("caproto.ctx")
 
 Event = AsyncioEvent
 _CLOSING_TURNS = 10
+_SIGNAL_GRACE = 1.0
+"""Seconds in which a second signal means the same as the first."""
 
 
 class ServerExit(Exception):
@@ -320,7 +322,8 @@ def _stopped_by_signals(context: Context) -> Iterator[None]:
             loop.remove_signal_handler(handled.pop())
 
     def stop() -> None:
-        restore()  # so that a second one ends a shutdown hook that hangs
+        # A later one ends an IOC whose shutdown hook hangs; a shell or `timeout` may send the first one twice.
+        loop.call_later(_SIGNAL_GRACE, restore)
         context.stop()
 
     for number in (signal.SIGINT, signal.SIGTERM):
