@@ -71,7 +71,7 @@ class FormulaIOC(PVGroup):
 
     @proc.putter
     async def _process(self, instance: Any, value: Any) -> int:
-        await self.attr_pvdb["result_pv"].write(self.compute())
+        await self.update()
         return 0
 
     def compute(self) -> float:
@@ -82,22 +82,25 @@ class FormulaIOC(PVGroup):
         except (ArithmeticError, ValueError):
             return math.nan
 
-
-async def _scan(group: Any, instance: Any, async_lib: Any) -> None:
-    """Compute again, and be in alarm where that is impossible."""
-    result = group.compute()
-    if result != instance.value and not (math.isnan(result) and math.isnan(instance.value)):
+    async def update(self) -> None:
+        """Compute again; the result is in alarm where there is none."""
+        result, value = self.compute(), self.attr_pvdb["result_pv"]
         bad = math.isnan(result)
-        await instance.write(
+        if result == value.value or (bad and math.isnan(value.value)):
+            return
+        await value.write(
             result,
             status=AlarmStatus.CALC if bad else AlarmStatus.NO_ALARM,
             severity=AlarmSeverity.INVALID_ALARM if bad else AlarmSeverity.NO_ALARM,
         )
 
 
-async def _read(group: Any, instance: Any) -> float:
-    """Compute again for a client that reads."""
-    return float(group.compute())
+async def _scan(group: Any, instance: Any, async_lib: Any) -> None:
+    await group.update()
+
+
+async def _read(group: Any, instance: Any) -> None:
+    await group.update()
 
 
 def create_ioc(formula: str, **ioc_options: Any) -> FormulaIOC:
