@@ -420,7 +420,7 @@ async def follow(name: str) -> None:
     assert await get(name) == 17.0
 
 
-def main() -> None:
+def main(sessions: dict[str, Any]) -> None:
     """Run the session that the command line names."""
-    result = asyncio.run(globals()[sys.argv[1]]())
+    result = asyncio.run(sessions[sys.argv[1]]())
     print(json.dumps({"result": result}), flush=True)

@@ -17,8 +17,8 @@ from tests.support import LibcaClient, OurIoc, loopback_env, run_libca
 SOURCE = """
 import sys
 sys.path.insert(0, "")
-from tests.examples.sessions import main
-main()
+from tests.examples import sessions
+sessions.main(vars(sessions))
 """
 TESTS = Path(__file__).resolve().parent.parent
 
