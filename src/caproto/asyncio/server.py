@@ -225,14 +225,14 @@ class Context:
     # --- hooks ---
 
     def _start_hooks(self, startup_hook: AinitHook | None) -> None:
-        """Start what runs beside the server."""
+        """Start what runs beside the server: the hook of the whole first."""
+        if startup_hook is not None:
+            self._run_hook(startup_hook, "The startup hook")
         for name, data in list(self.pvdb.items()):
             for kind in ("server_startup", "server_scan"):
                 hook = getattr(data, kind, None)
                 if hook is not None:
                     self._run_hook(hook, f"The {kind[7:]} hook of {name}")
-        if startup_hook is not None:
-            self._run_hook(startup_hook, "The startup hook")
 
     def _run_hook(self, hook: Callable[[Any], Awaitable[None]], what: str) -> None:
         task = self.loop.create_task(self._guarded(hook, what))
