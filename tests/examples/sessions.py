@@ -262,7 +262,7 @@ async def mini_beamline() -> None:
     assert await get("mini:ph:det") > 50_000
     assert await get("mini:edge:det") < 10_000
     await put("mini:edge:vel", 100.0)
-    await put("mini:ph:vel", 100.0)
+    await put("mini:ph:vel", 40.0)
     positions = await monitored_while("mini:edge:mtr", put("mini:edge:mtr", 30.0))
     assert positions == sorted(positions)
     assert positions[0] == 0

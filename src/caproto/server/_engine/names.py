@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..._errors import CaprotoError
+from .on_demand import on_demand
 from .served import Served
 
 __all__ = ["Names"]
@@ -24,7 +25,7 @@ class Names:
     """
 
     def __init__(self, pvdb: Mapping[str, Any]) -> None:
-        self._pvdb = pvdb
+        self._pvdb = on_demand(pvdb)
 
     def find(self, name: str) -> Served | None:
         """Return the PV, or the field of a record, with that name; None if there is none."""
