@@ -8,6 +8,7 @@ import signal
 import sys
 import textwrap
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,7 @@ def test_a_queue_of_a_loop_that_has_ended_ends_the_thread() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
-def test_a_second_signal_ends_an_ioc_whose_shutdown_hook_hangs(tmp_path: Path) -> None:
+def test_a_later_signal_ends_an_ioc_whose_shutdown_hook_hangs(tmp_path: Path) -> None:
     source = textwrap.dedent(
         """
         import asyncio
@@ -135,5 +136,9 @@ def test_a_second_signal_ends_an_ioc_whose_shutdown_hook_hangs(tmp_path: Path) -
         assert ioc.pid is not None
         os.kill(ioc.pid, signal.SIGINT)
         ioc.wait_for_output("the hook hangs")
-        os.kill(ioc.pid, signal.SIGTERM)
+        for _ in range(100):  # one that comes at once is taken for the same
+            if not ioc.running:
+                break
+            os.kill(ioc.pid, signal.SIGTERM)
+            time.sleep(0.1)
         assert ioc.wait() == -signal.SIGTERM

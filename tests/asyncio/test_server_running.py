@@ -133,6 +133,25 @@ async def test_pvs_may_come_and_go(loopback: Loopback) -> None:
         assert await asyncio.to_thread(search, "x", loopback.ca_port) is not None
 
 
+async def test_pvs_may_be_made_when_they_are_searched(loopback: Loopback) -> None:
+    class Made(dict[str, Any]):
+        def __missing__(self, name: str) -> Any:
+            if not name.startswith("any:"):
+                raise KeyError(name)
+            self[name] = ChannelDouble(value=len(name))
+            return self[name]
+
+    pvdb = Made()
+    async with serving(pvdb):
+        assert await asyncio.to_thread(search, "any:thing", loopback.ca_port) is not None
+        assert list(pvdb) == ["any:thing"]
+        client = await RawClient.connect(loopback.ca_port)
+        await client.create("any:other")
+        await client.close()
+        assert Context(pvdb).names.find("other:thing") is None
+    assert list(pvdb) == ["any:thing", "any:other"]
+
+
 async def test_ignored_hosts_get_no_answer(
     loopback: Loopback, monkeypatch: pytest.MonkeyPatch
 ) -> None:

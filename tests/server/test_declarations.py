@@ -234,6 +234,11 @@ async def test_a_handler_may_be_any_callable_that_gives_a_coroutine() -> None:
     assert group.x.value == 6.0
 
 
+def test_a_handler_that_does_not_tell_its_signature_is_taken() -> None:
+    declared: Any = pvproperty(value=1, put=dict)
+    assert declared.pvspec.put is dict
+
+
 # --- types ---
 
 

@@ -13,6 +13,7 @@ from caproto.server import (
     PvpropertyCharRO,
     PvpropertyEnum,
     PvpropertyInteger,
+    PvpropertyString,
     pvfunction,
 )
 
@@ -43,6 +44,10 @@ class Functions(PVGroup):
     @pvfunction
     async def typed(self, color: ChannelType.ENUM = 1, flag=True) -> bool:  # type: ignore[no-untyped-def,valid-type]
         return bool(flag)
+
+    @pvfunction
+    async def lists(self, one: list[int] = [5], names: list[str] = ["a", "b"]) -> list[str]:  # noqa: B006
+        return [str(sum(one)), *names][:1]
 
     @pvfunction(attr_separator=".")
     def plain(self) -> None:
@@ -87,6 +92,9 @@ def test_annotations_and_defaults_tell_the_types() -> None:
     assert group.named.x.value == 0.0
     assert group.named.text.max_length == 256
     assert group.named.numbers.max_length == 2
+    assert (group.lists.one.value, group.lists.one.max_length) == (5, 1)
+    assert type(group.lists.names) is PvpropertyString
+    assert group.lists.names.value == ["a", "b"]
     assert type(group.typed.color) is PvpropertyEnum
     assert group.typed.flag.value == "On"
     assert type(group.typed.retval) is PvpropertyBoolEnumRO
@@ -102,6 +110,8 @@ async def test_a_write_to_process_calls_the_function_with_the_values() -> None:
     assert group.named.retval.value == 6.0
     await group.typed.Process.write(1)
     assert group.typed.retval.value == "On"
+    await group.lists.Process.write(1)
+    assert group.lists.retval.value == "5"
     await group.plain.Process.write(1)
     assert (group.offset, group.plain.retval.value) == (5, 0)
 

@@ -253,6 +253,30 @@ def test_a_subclass_inherits_overrides_adds_and_removes_pvs() -> None:
     assert list(Derived._pvs_) == ["a", "b", "d"]
 
 
+def test_several_base_classes_go_by_pythons_rules() -> None:
+    class One(PVGroup):
+        x = pvproperty(value=1)
+        y = pvproperty(value=2)
+
+    class Other(PVGroup):
+        z = pvproperty(value=3)
+        y = pvproperty(value=5)
+
+    class Mixin:
+        m = pvproperty(value=6)
+
+    class Both(One, Mixin, Other):
+        w = pvproperty(value=4)
+
+    assert {name: data.value for name, data in Both("").pvdb.items()} == {
+        "x": 1,
+        "y": 2,
+        "z": 3,
+        "m": 6,
+        "w": 4,
+    }
+
+
 def test_only_the_val_field_exists_without_a_record() -> None:
     class Group(PVGroup):
         x = pvproperty(value=1)

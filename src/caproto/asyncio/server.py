@@ -46,6 +46,8 @@ logger = logging.getLogger("caproto.ctx")
 
 Event = AsyncioEvent
 _CLOSING_TURNS = 10
+_SIGNAL_GRACE = 1.0
+"""Seconds in which a second signal means the same as the first."""
 
 
 def _limits_from(settings: ServerSettings) -> ClientLimits:
@@ -266,12 +268,12 @@ class Context:
     # --- hooks ---
 
     def _start_hooks(self, startup_hook: AinitHook | None) -> None:
-        """Start what runs beside the server."""
+        """Start what runs beside the server: the hook of the whole first."""
+        if startup_hook is not None:
+            self._run_hook(startup_hook, "The startup hook")
         for kind in ("server_startup", "server_scan"):
             for name, hook in self._hooks(kind):
                 self._run_hook(hook, f"The {kind[7:]} hook of {name}")
-        if startup_hook is not None:
-            self._run_hook(startup_hook, "The startup hook")
 
     def _hooks(self, kind: str) -> Iterator[tuple[str, Any]]:
         """Return the hooks of one kind of all PVs and record fields, each with the name of its PV."""
@@ -375,7 +377,8 @@ def _stopped_by_signals(context: Context) -> Iterator[None]:
             loop.remove_signal_handler(handled.pop())
 
     def stop() -> None:
-        restore()  # so that a second one ends a shutdown hook that hangs
+        # A later one ends an IOC whose shutdown hook hangs; a shell or `timeout` may send the first one twice.
+        loop.call_later(_SIGNAL_GRACE, restore)
         context.stop()
 
     handlers: dict[int, Callable[[], None]] = dict.fromkeys((signal.SIGINT, signal.SIGTERM), stop)

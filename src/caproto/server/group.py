@@ -67,7 +67,11 @@ class PVGroup:
                 else:
                     # A subclass can take a PV away by setting its attribute to something else.
                     members.pop(name, None)
-        cls._members_ = members
+        # In the order of the base classes, then that of the body.
+        first = [name for base in cls.__bases__ for name in getattr(base, "_members_", ())]
+        cls._members_ = members = {
+            name: members[name] for name in (*first, *members) if name in members
+        }
         cls._pvs_ = {name: item for name, item in members.items() if isinstance(item, pvproperty)}
         cls._subgroups_ = {
             name: item for name, item in members.items() if isinstance(item, SubGroup)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, get_args, get_origin
 
 from .._errors import CaprotoTypeError, SkipWrite
-from .._protocol.enums import AlarmSeverity, AlarmStatus
+from .._protocol.enums import AlarmSeverity, AlarmStatus, ChannelType
 from .pvspec import DEFAULT_VALUES, PVSpec
 from .subgroup import SubGroup
 
@@ -69,6 +69,7 @@ class pvfunction(SubGroup[Any]):
         self.alarm_group = alarm_group
         self.names = {**_NAMES, **{_known(name): to for name, to in (names or {}).items()}}
         self.pvspec: list[PVSpec] = []
+        self._arrays: set[str] = set()
         super().__init__(prefix=prefix, macros=macros, attr_separator=attr_separator, doc=doc)
         if func is not None:
             self(func)
@@ -142,6 +143,8 @@ class pvfunction(SubGroup[Any]):
         if isinstance(origin, type) and issubclass(origin, Sequence):
             dtype = get_args(dtype)[0]
             value = DEFAULT_VALUES.get(dtype, 0) if value is None else value
+            dtype = ChannelType.STRING if dtype is str else dtype
+            self._arrays.add(param.name)
         max_length = None
         if isinstance(value, Sequence) and len(value) == 1 and not isinstance(value, str | bytes):
             value = value[0]  # one element in brackets is a scalar, as for pvproperty
@@ -162,9 +165,9 @@ class pvfunction(SubGroup[Any]):
         """Call the function: the putter of Process."""
         assert self.func is not None
         given = {
-            spec.attr: group.attr_pvdb[spec.attr].value
-            for spec in self.pvspec
-            if spec.attr not in (None, "status", "retval")
+            name: _as_list(data.value) if name in self._arrays else data.value
+            for name, data in group.attr_pvdb.items()
+            if name not in ("status", "retval", "Process")
         }
         try:
             result = self.func(group, **given)
@@ -182,6 +185,11 @@ class pvfunction(SubGroup[Any]):
         if instance.alarm.severity:
             await instance.alarm.write(status=AlarmStatus.NO_ALARM, severity=AlarmSeverity.NO_ALARM)
         await group.status.write("Success")
+
+
+def _as_list(value: Any) -> Any:
+    """Return the value of an array; one with room for a single element is kept as a scalar."""
+    return value if hasattr(value, "__len__") and not isinstance(value, str | bytes) else [value]
 
 
 def _known(name: str) -> str:

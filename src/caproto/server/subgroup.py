@@ -147,7 +147,7 @@ class SubGroup(Declaration, Generic[T_PVGroup]):
     def __set__(self, instance: PVGroup, value: Any) -> None:
         raise AttributeError(f"{self.attr_name} is a SubGroup and cannot be replaced")
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> NestedPvproperty:
         """Return a PV of the group, to be given handlers here."""
         group = None if name.startswith("__") else self.__dict__.get("group_cls")
         if group is None or name not in group._pvs_:

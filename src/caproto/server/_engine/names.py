@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from ..._errors import CaprotoError
+from .on_demand import on_demand
 from .served import Served
 
 __all__ = ["Modify", "Names"]
@@ -35,7 +36,7 @@ class Names:
     """
 
     def __init__(self, pvdb: Mapping[str, Any], modify: Modify | None = None) -> None:
-        self._pvdb = pvdb
+        self._pvdb = on_demand(pvdb)
         self._modify = modify
 
     def find(self, name: str) -> Served | None:

@@ -1,0 +1,1 @@
+"""IOCs in the style of the original's documentation: they are to run without an edit."""
