@@ -14,7 +14,7 @@ from benchmarks.micro.loopback import connected_circuit
 from caproto._protocol.messages import EventAddResponse
 
 UPDATES = 5_000
-CHUNK = 256 * 1024  # what asyncio reads at most at a time
+CHUNK = 32 * 1024  # what is received at once where messages are short
 
 
 def stream_of_updates(subscriptionid: int) -> list[bytes]:
