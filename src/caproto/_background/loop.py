@@ -55,6 +55,7 @@ class BackgroundLoop:
         finally:
             self.why_ended = self.why_ended or "The thread of the blocking clients has ended."
             self.fail_all()
+            self.loop.run_until_complete(_settle())
             self.loop.close()
 
     # --- handing over -----------------------------------------------------------------------------------------------
@@ -173,6 +174,16 @@ class BackgroundLoop:
         self._inbox.clear()
         self._awake = True  # nobody is woken any more
         self.fail_all()
+
+
+async def _settle() -> None:
+    """End the tasks of those who did not disconnect, and let transports that are closing close their sockets."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    for _ in range(3):
+        await asyncio.sleep(0)
 
 
 def _call(waiter: ThreadWaiter, func: Callable[..., Any], args: tuple[Any, ...]) -> None:
