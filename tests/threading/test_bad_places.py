@@ -114,7 +114,7 @@ def test_a_coroutine_callback_that_blocks_its_own_loop_is_told(ctx: Context) -> 
     async def callback(sub: Subscription, response: Any) -> None:
         for call in (ai.read, sub.clear, Context, lambda: ctx.get_pvs("IO:bo"), ctx.disconnect):
             try:
-                call()  # type: ignore[operator]
+                call()
             except Exception as error:
                 errors.append(error)
 
@@ -171,7 +171,7 @@ def test_everything_says_so_after_disconnect(c_ioc_env: CIoc, another: bool) -> 
         lambda: ai.read(wait=False, callback=print),
     ):
         with pytest.raises(ContextDisconnectedError, match="no longer usable"):
-            call()  # type: ignore[operator]
+            call()
     assert repr(ai) == "<PV name='IO:ai' priority=0 (closed)>"
     assert "Context" in repr(ctx)
     if other is not None:
