@@ -22,6 +22,7 @@ CLIENT_ENVIRONMENT = {
     "floor": "ours",
     "ours": "ours",
     "ours-uvloop": "ours",
+    "ours-threading": "ours",
     "caproto": "caproto",
     "aioca": "aioca",
     "pyepics": "pyepics",

@@ -31,6 +31,7 @@ SCRIPTS: dict[str, list[str]] = {
     "floor": ["with_floor.py"],
     "ours": ["with_ours.py"],
     "ours-uvloop": ["with_ours.py", "--uvloop"],
+    "ours-threading": ["with_ours_threading.py"],
     "caproto": ["with_caproto_original.py"],
     "aioca": ["with_aioca.py"],
     "pyepics": ["with_pyepics.py"],

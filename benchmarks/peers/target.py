@@ -36,6 +36,8 @@ class Target:
     cpu : float or None
         At most, in seconds per operation.
     lossless : bool
+    threading_rivals : tuple of str
+        Blocking clients that ours for programs with threads has to be ahead of.
     """
 
     text: str = ""
@@ -47,6 +49,7 @@ class Target:
     p99: float | None = None
     cpu: float | None = None
     lossless: bool = False
+    threading_rivals: tuple[str, ...] = ("pyepics",)
 
     def shortfalls(self, unit: Unit, cells: Mapping[str, Cell]) -> Iterator[str]:
         """Tell in words which conditions the cells of a row, by client, do not meet.
@@ -61,6 +64,7 @@ class Target:
             return
         yield from self._against_peers(unit, cells, "ours", self.times_best, self.rivals)
         yield from self._against_peers(unit, cells, "ours-uvloop", self.uvloop_times_best, PEERS)
+        yield from self._against_peers(unit, cells, "ours-threading", 1.0, self.threading_rivals)
         floor = cells["floor"].median(unit)
         if self.of_floor is not None and floor:
             share = better(unit, mine, floor)

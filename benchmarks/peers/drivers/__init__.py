@@ -15,6 +15,7 @@ DRIVERS = {
     "floor": "floor:FloorDriver",
     "ours": "ours:OurDriver",
     "ours-uvloop": "ours:OurUvloopDriver",
+    "ours-threading": "ours_threading:OurThreadingDriver",
     "caproto": "caproto_original:CaprotoDriver",
     "aioca": "aioca:AiocaDriver",
     "pyepics": "pyepics:PyepicsDriver",

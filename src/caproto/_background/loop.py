@@ -9,6 +9,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
+from threading import get_ident
 from typing import Any, TypeVar
 
 from .._errors import CaprotoRuntimeError, ContextDisconnectedError
@@ -42,6 +43,7 @@ class BackgroundLoop:
         self._waiting: set[ThreadWaiter] = set()
         self._inbox: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
         self._awake = False
+        self._waking: set[int] = set()  # threads that are about to wake the loop
         self._thread = threading.Thread(target=self._run, name="caproto-loop", daemon=True)
         try:
             self._thread.start()
@@ -55,6 +57,7 @@ class BackgroundLoop:
         finally:
             self.why_ended = self.why_ended or "The thread of the blocking clients has ended."
             self.fail_all()
+            self.loop.run_until_complete(_settle())
             self.loop.close()
 
     # --- handing over -----------------------------------------------------------------------------------------------
@@ -70,14 +73,22 @@ class BackgroundLoop:
         if self.why_ended is not None:
             raise self._ended()
         self._inbox.append((func, args))
-        if self._awake:
+        # Many calls, one wake-up: it costs a system call, and more for the thread that wakes up. But a signal handler
+        # must not rely on a wake-up that the thread which it interrupts has only been about to give.
+        thread = get_ident()
+        waking = self._waking
+        interrupted = thread in waking
+        if self._awake and not interrupted:
             return
-        # Many calls, one wake-up: it costs a system call, and more for the thread that wakes up.
+        waking.add(thread)
         self._awake = True
         try:
             self.loop.call_soon_threadsafe(self._take)
         except RuntimeError:
             raise self._ended() from None
+        finally:
+            if not interrupted:
+                waking.discard(thread)
 
     def post_unless_crowded(self, func: Callable[..., Any], *args: Any) -> None:
         """Let the loop call `func` soon; wait while it has too much to do, so that memory cannot fill."""
@@ -173,6 +184,16 @@ class BackgroundLoop:
         self._inbox.clear()
         self._awake = True  # nobody is woken any more
         self.fail_all()
+
+
+async def _settle() -> None:
+    """End the tasks of those who did not disconnect, and let transports that are closing close their sockets."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    for _ in range(3):
+        await asyncio.sleep(0)
 
 
 def _call(waiter: ThreadWaiter, func: Callable[..., Any], args: tuple[Any, ...]) -> None:

@@ -16,8 +16,8 @@ _ATTENTION = 0.1 if sys.platform == "win32" else -1
 class ThreadWaiter:
     """Blocks a thread until the event loop has a result for it (`caproto.client.host.Waiter`).
 
-    A bare lock that the loop releases: a hand-over that takes 42 µs with `concurrent.futures.Future` and a task behind
-    it, takes 25 with this (``bench_blocking.py``). And there is nothing that could be left half done when a signal
+    A bare lock that the loop releases: a read that takes 60 µs with `concurrent.futures.Future` and a task behind it
+    takes 42 with this (``bench_blocking.py``). And there is nothing that could be left half done when a signal
     handler interrupts the waiting thread, with Ctrl-C or with a call of its own.
 
     Attributes

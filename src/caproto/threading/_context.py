@@ -74,7 +74,7 @@ class Context:
         try:
             if broadcaster is None:
                 broadcaster = own = SharedBroadcaster()
-            elif broadcaster._background is not background:
+            elif broadcaster._background is not background or broadcaster._core.closed:
                 raise CaprotoRuntimeError(
                     "This SharedBroadcaster was disconnected, or belongs to the parent process: make another one"
                 )
