@@ -11,12 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.ioc import SUPPORT
-from tests.support.process import python_command
+from tests.support.without_realtime import drop_sys_nice
 
 _BINARIES = "_AppImage/squashfs-root/usr/bin"
-# Replaces the process by the program, which then has no right to real-time scheduling either.
-_EXEC = "import os, sys; os.execv(sys.argv[1], sys.argv[1:])"
 
 
 def binaries() -> Path | None:
@@ -41,9 +38,7 @@ def c_command(tool: str, *arguments: str) -> list[str]:
     """Return the command line of a program of EPICS."""
     folder = binaries()
     assert folder is not None
-    return python_command(
-        str(SUPPORT / "without_realtime.py"), "-c", _EXEC, str(folder / tool), *arguments
-    )
+    return [str(folder / tool), *arguments]
 
 
 def run_c_tool(env: Mapping[str, str], tool: str, *arguments: str, until: int = 0) -> Outcome:
@@ -67,6 +62,7 @@ def run_c_tool(env: Mapping[str, str], tool: str, *arguments: str, until: int = 
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        preexec_fn=drop_sys_nice,
     ) as process:
         if until:
             assert process.stdout is not None

@@ -15,15 +15,19 @@ __all__ = [
     "CONNECTION",
     "ENUMS",
     "FORMATS",
+    "LIST_TYPES",
+    "MASK_HELP",
     "NAMES",
     "NUMBERS",
     "TEMPLATE",
-    "LIST_TYPES",
+    "element_count",
+    "only_one",
     "style_of",
     "timeout_of",
 ]
 
-_MASK_HELP = "Any combination of v (value), a (alarm), l (log/archive), p (property)."
+_ALL = 1 << 32
+MASK_HELP = "Any combination of v (value), a (alarm), l (log/archive), p (property)."
 
 
 def _seconds(text: str) -> float:
@@ -43,11 +47,18 @@ def _priority(text: str) -> int:
         raise ValueError(f"{text!r} is not a priority from 0 to {MAX_PRIORITY}") from None
 
 
-def _count(text: str) -> int:
+def element_count(text: str) -> int:
+    """Read a number of elements.
+
+    Raises
+    ------
+    ValueError
+    """
     try:
-        return max(int(text), 0)
+        count = int(text)
     except ValueError:
         raise ValueError(f"{text!r} is not a valid array element count") from None
+    return count if count >= 0 else _ALL  # as for the C tools, for which it is unsigned
 
 
 def _precision(letter: str, most: int) -> Option:
@@ -152,7 +163,7 @@ ARRAYS = (
         "count",
         "<count>",
         "Ask for the first <count> elements of an array.",
-        convert=_count,
+        convert=element_count,
         group="Arrays",
     ),
     flag(
@@ -166,7 +177,7 @@ ARRAYS = (
 _FLOATS = "Floating point format (default %g)"
 _INTEGERS = "Integer format (default decimal)"
 NUMBERS = (
-    *(_precision(letter, most) for letter, most in (("e", 17), ("f", 17), ("g", 17))),
+    *(_precision(letter, most) for letter, most in (("e", 18), ("f", 18), ("g", 18))),
     flag(
         "-s", "float_as_text", "Get the value as text, with the precision of the PV.", group=_FLOATS
     ),

@@ -11,7 +11,7 @@ from .._errors import CaprotoError, CaprotoTimeoutError, CAStatusError, Disconne
 if TYPE_CHECKING:
     from ..asyncio.client import PV
 
-__all__ = ["Complaints", "ServerComplaints", "explained"]
+__all__ = ["Complaints", "ServerComplaints", "explained", "why_not"]
 
 _MOST_LINES = 10
 _MOST_NAMES = 10
@@ -35,6 +35,15 @@ def explained(error: Exception) -> str:
     if isinstance(error, DisconnectedError):
         return "the connection was lost; is its IOC still running?"
     return " ".join(str(error).split())
+
+
+def why_not(error: Exception | None) -> str:
+    """Say briefly why there is no value, for JSON and CSV."""
+    if isinstance(error, CaprotoTimeoutError):
+        if error.stage == "search":
+            return "not found"
+        return f"no answer within {error.timeout} s (stage: {error.stage or 'unknown'})"
+    return "" if error is None else explained(error)
 
 
 class Complaints:

@@ -41,7 +41,9 @@ def _bash(commands: Sequence[Command]) -> str:
         ]
         for option in command.options:
             if option.metavar:
-                lines.append(f"        {'|'.join(map(_quoted, option.names))}) {_bash_words(option)} return;;")
+                lines.append(
+                    f"        {'|'.join(map(_quoted, option.names))}) {_bash_words(option)} return;;"
+                )
         lines += [
             "    esac",
             '    if [[ "$current" == -* ]]; then',
@@ -82,7 +84,11 @@ def _zsh(commands: Sequence[Command]) -> str:
                         action = f"({' '.join(option.words)})"
                     spec += f":{option.dest}:{action}"
                 lines.append(f"        {_quoted(spec)} \\")
-        lines += ["        '*:PV name:'", "}", f"compdef {_function_name(command)} {command.program}"]
+        lines += [
+            "        '*:PV name:'",
+            "}",
+            f"compdef {_function_name(command)} {command.program}",
+        ]
     return "\n".join(lines) + "\n"
 
 

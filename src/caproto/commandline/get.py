@@ -10,9 +10,10 @@ from .._errors import CaprotoError, CAStatusError
 from .._protocol.enums import ChannelType
 from . import arguments
 from .colors import colored
-from .layouts import block, named, plain, terse, wide
+from .complaints import why_not
+from .layouts import block, named, plain, terse, time_of, wide
 from .names import collect_names
-from .options import Command, Parsed, UsageError, flag, valued
+from .options import Command, Parsed, UsageError, flag, valued, warn
 from .reading_pvs import CLASSES, data_type_of, read_targets, stand_in
 from .readings import Reading, severity_name, status_name
 from .records import CSV_FIELDS, csv_line, csv_row, json_line, record
@@ -25,6 +26,7 @@ __all__ = ["COMMAND", "main"]
 
 _FIELDS = ("pv_name", "response", "timestamp")
 _FORMAT = "Format"
+_TABLE = ("name", "value", "severity", "status", "time")
 COMMAND = Command(
     "get",
     "Read the values of PVs.",
@@ -39,7 +41,11 @@ COMMAND = Command(
         ),
         flag("-t --terse", "layout", "Show the value only.", value="terse", group=_FORMAT),
         flag(
-            "-a -l --wide", "layout", "Show name, time, value and alarm.", value="wide", group=_FORMAT
+            "-a -l --wide",
+            "layout",
+            "Show name, time, value and alarm.",
+            value="wide",
+            group=_FORMAT,
         ),
         valued(
             "-d",
@@ -82,6 +88,8 @@ def _check(parsed: Parsed) -> int | None:
     arguments.only_one(parsed, "json", "csv", "table", "template")
     if parsed["template"] is not None:
         Template(parsed["template"], _FIELDS)
+    if parsed.order.count("layout") + parsed.order.count("data_type") > 1:
+        warn(COMMAND.program, "Options -t, -a and -d exclude each other; the last one counts.")
     return None
 
 
@@ -106,9 +114,7 @@ class _Printer:
         self.machine = bool(parsed["json"] or parsed["csv"])
         self.table = bool(parsed["table"])
         needs_time = self.template is not None and self.template.needs_time
-        self.with_time = (
-            layout == "wide" or self.machine or self.table or self.colors or needs_time
-        )
+        self.with_time = layout == "wide" or self.machine or self.table or self.colors or needs_time
 
     @property
     def line(self) -> Callable[[Reading, Style], str]:
@@ -186,15 +192,13 @@ def _print_records(
             error = "no read access"
             session.complaints.failed = True
         else:
-            error = " ".join(str(result).split())
+            error = why_not(result)
             if target.error is None:
                 session.complaints.about(target.name, result)
         records.append({"name": target.name, "error": error})
     if printer.table:
         rows = [_table_row(result, printer.style, target) for target, result in zip(targets, results, strict=True)]  # fmt: skip
-        header = ("name", "value", "units", "severity", "status", "time")
-        header = tuple(title for title in header if title != "units")
-        print_table(header, rows, severities, printer.colors)
+        print_table(_TABLE, rows, severities, printer.colors)
     elif session.parsed["json"]:
         sys.stdout.write("".join(json_line(each) + "\n" for each in records))
     else:
@@ -207,8 +211,6 @@ def _table_row(result: Reading | CaprotoError, style: Style, target: Target) -> 
         return (target.name, "*** not connected" if target.error else "*** not read", "", "", "")
     if result.note:
         return (result.name, result.note, "", "", "")
-    from .layouts import time_of
-
     value = style.separator.join(result.fields(style))
     return (
         result.name,

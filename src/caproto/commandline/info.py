@@ -11,7 +11,8 @@ from typing import Any
 from .._errors import CaprotoError
 from .._protocol.enums import AccessRights
 from . import arguments
-from .layouts import _line
+from .complaints import why_not
+from .layouts import titled
 from .names import collect_names
 from .options import Command, Parsed, UsageError, flag, valued
 from .reading_pvs import native_of
@@ -39,7 +40,7 @@ COMMAND = Command(
             "level",
             "<level>",
             "With a level above 0, the state of the client instead.",
-            convert=arguments._count,
+            convert=arguments.element_count,
             group="Format",
         ),
         flag("--table", "table", "Show a table.", group="Format"),
@@ -86,12 +87,12 @@ def _brief(name: str, fields: dict[str, Any]) -> list[str]:
     rights += ("" if fields["write"] else "no ") + "write"
     return [
         name,
-        _line("State", fields["state"]),
-        _line("Host", fields["host"]),
-        _line("Access", rights),
-        _line("Native data type", fields["type"].replace("DBR", "DBF")),
-        _line("Request type", fields["type"]),
-        _line("Element count", fields["count"]),
+        titled("State", fields["state"]),
+        titled("Host", fields["host"]),
+        titled("Access", rights),
+        titled("Native data type", fields["type"].replace("DBR", "DBF")),
+        titled("Request type", fields["type"]),
+        titled("Element count", fields["count"]),
     ]
 
 
@@ -99,12 +100,12 @@ def _more(fields: dict[str, Any]) -> list[str]:
     """Return what we know beyond that."""
     read = "-" if fields["read_ms"] is None else f"{fields['read_ms']:.2f} ms"
     return [
-        _line("Address", fields["address"]),
-        _line("Server version", f"Channel Access {fields['version']}"),
-        _line("Circuit", fields["circuit"]),
-        _line("Channel ids", f"cid={fields['cid']}, sid={fields['sid']}"),
-        _line("Connected in", f"{fields['connect_ms']:.2f} ms"),
-        _line("Read in", read),
+        titled("Address", fields["address"]),
+        titled("Server version", f"Channel Access {fields['version']}"),
+        titled("Circuit", fields["circuit"]),
+        titled("Channel ids", f"cid={fields['cid']}, sid={fields['sid']}"),
+        titled("Connected in", f"{fields['connect_ms']:.2f} ms"),
+        titled("Read in", read),
     ]
 
 
@@ -170,16 +171,22 @@ async def _info(session: Session) -> int:
         return session.complaints.finish()
     connected = [target for target in targets if target.error is None]
     addresses = {target.pv.address for target in connected if target.pv is not None}
-    hosts = {address: await loop.run_in_executor(None, _host_of, address) for address in addresses}
+    hosts = {
+        address: await loop.run_in_executor(None, _host_of, address)
+        for address in addresses
+        if address is not None
+    }
     machine = parsed["json"] or parsed["csv"] or parsed["table"]
     rows: list[dict[str, Any]] = []
-    for name, pv, error in targets:
-        if pv is None or error is not None:
-            rows.append({"name": name, "state": "not connected", "error": str(error)})
+    for name, pv, why in targets:
+        if pv is None or why is not None:
+            rows.append({"name": name, "state": "not connected", "error": why_not(why)})
             continue
         timed = bool(machine or parsed["all"])
         rows.append(
-            await _fields_of(session, name, pv, hosts[pv.address], times.get(pv, 0.0), timed)
+            await _fields_of(
+                session, name, pv, hosts[pv.address or ("", 0)], times.get(pv, 0.0), timed
+            )
         )
     _print(parsed, rows, bool(connected))
     return session.complaints.finish()
@@ -211,7 +218,7 @@ def _print(parsed: Parsed, rows: list[dict[str, Any]], some_connected: bool) -> 
     elif some_connected:
         for row in rows:
             if "error" in row:
-                print("\n".join([row["name"], _line("State", "not connected")]))
+                print("\n".join([row["name"], titled("State", "not connected")]))
                 continue
             lines = _brief(row["name"], row)
             if parsed["all"]:

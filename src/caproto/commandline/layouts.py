@@ -7,7 +7,7 @@ from .._protocol.enums import ChannelType
 from .readings import Reading, c_name, severity_name, status_name
 from .values import UNDEFINED_TIME, Style, show_time
 
-__all__ = ["block", "decoded", "named", "plain", "terse", "time_of", "wide"]
+__all__ = ["block", "decoded", "named", "plain", "terse", "time_of", "titled", "wide"]
 
 _NAME_WIDTH = 30
 _LIMITS = (
@@ -72,7 +72,8 @@ def wide(reading: Reading, style: Style, when: str | None = None) -> str:
     return style.separator.join([name, when, *reading.fields(style), status, severity])
 
 
-def _line(title: str, value: object) -> str:
+def titled(title: str, value: object) -> str:
+    """Return a line with a title, as in `block`."""
     return f"    {title + ':':<18}{value}"
 
 
@@ -82,17 +83,17 @@ def block(reading: Reading, style: Style) -> str:
         return f"{reading.name}\n    {reading.note}"
     lines = [
         reading.name,
-        _line("Native data type", c_name(reading.native, "DBF_")),
-        _line("Request type", c_name(reading.kind)),
+        titled("Native data type", c_name(reading.native, "DBF_")),
+        titled("Request type", c_name(reading.kind)),
     ]
     if reading.kind is ChannelType.CLASS_NAME:
-        return "\n".join([*lines, _line("Class Name", "".join(reading.values))])
-    lines.append(_line("Element count", len(reading.values)))
+        return "\n".join([*lines, titled("Class Name", "".join(reading.values))])
+    lines.append(titled("Element count", len(reading.values)))
     if style.chars_as_text and reading.is_text:
         shown = reading.fields(style)
     else:
         shown = reading.shown_values(style)
-    lines.append(_line("Value", style.separator.join(shown)))
+    lines.append(titled("Value", style.separator.join(shown)))
     if reading.metadata is not None:
         lines += _metadata_lines(reading)
     return "\n".join(lines)
@@ -102,24 +103,24 @@ def _metadata_lines(reading: Reading) -> list[str]:
     metadata = reading.metadata
     lines = []
     if reading.stamp is not None:
-        lines.append(_line("Timestamp", time_of(reading)))
-    lines.append(_line("Status", status_name(reading.status)))
-    lines.append(_line("Severity", severity_name(reading.severity)))
+        lines.append(titled("Timestamp", time_of(reading)))
+    lines.append(titled("Status", status_name(reading.status)))
+    lines.append(titled("Severity", severity_name(reading.severity)))
     if reading.kind is ChannelType.STSACK_STRING:
-        lines.append(_line("Ack transient?", "YES" if metadata.ackt else "NO"))  # type: ignore[union-attr]
-        lines.append(_line("Ack severity", severity_name(metadata.acks)))  # type: ignore[union-attr]
+        lines.append(titled("Ack transient?", "YES" if metadata.ackt else "NO"))  # type: ignore[union-attr]
+        lines.append(titled("Ack severity", severity_name(metadata.acks)))  # type: ignore[union-attr]
     labels = reading.labels
     if labels is not None:
-        lines.append(_line("Enums", f"({len(labels):2d})"))
+        lines.append(titled("Enums", f"({len(labels):2d})"))
         lines += [f"{'':22}[{index:2d}] {label}" for index, label in enumerate(labels)]
     units = getattr(metadata, "units", None)
     if units is not None:
-        lines.append(_line("Units", decoded(units)))
+        lines.append(titled("Units", decoded(units)))
     precision = getattr(metadata, "precision", None)
     if precision is not None:
-        lines.append(_line("Precision", precision))
+        lines.append(titled("Precision", precision))
     lines += [
-        _line(title, _limit(getattr(metadata, name), reading.kind))
+        titled(title, _limit(getattr(metadata, name), reading.kind))
         for title, name in _LIMITS
         if hasattr(metadata, name)
     ]

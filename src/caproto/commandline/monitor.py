@@ -17,7 +17,7 @@ from .names import collect_names
 from .options import Command, Parsed, UsageError, flag, valued
 from .reading_pvs import native_of, wanted_type
 from .readings import Reading
-from .records import CSV_FIELDS, csv_line, csv_row, json_line, record
+from .records import csv_line, csv_row, json_line, record
 from .session import Session, colors_wanted, run_command
 from .stamps import Stamp, Stamps
 from .templates import Template
@@ -70,7 +70,7 @@ COMMAND = Command(
             "-m",
             "mask",
             "<msk>",
-            f"Which changes to ask for; va by default. {arguments._MASK_HELP}",
+            f"Which changes to ask for; va by default. {arguments.MASK_HELP}",
             convert=_mask,
             group="Channel Access",
         ),

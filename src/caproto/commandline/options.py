@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Command", "Option", "Parsed", "UsageError", "flag", "valued"]
+__all__ = ["Command", "Option", "Parsed", "UsageError", "flag", "valued", "warn"]
 
 _NEGATIVE_NUMBER = re.compile(r"-(\d|\.\d|inf$|nan$)")
 _TITLE_WIDTH = 26
@@ -209,7 +209,7 @@ class Command:
             for option in options:
                 lines += _described(option)
         if self.epilog:
-            lines += ["", self.epilog]
+            lines += ["", *textwrap.wrap(self.epilog, 100, break_on_hyphens=False)]
         return "\n".join(lines) + "\n"
 
 

@@ -122,9 +122,14 @@ class Recorder:
             chart.margins(x=0.01)
         from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-        locator = AutoDateLocator(tz=datetime.datetime.now().astimezone().tzinfo)
+        locator: Any = _untyped(AutoDateLocator)(tz=datetime.datetime.now().astimezone().tzinfo)
         charts[-1].xaxis.set_major_locator(locator)
         charts[-1].xaxis.set_major_formatter(
-            ConciseDateFormatter(locator, tz=datetime.datetime.now().astimezone().tzinfo)
+            _untyped(ConciseDateFormatter)(locator, tz=datetime.datetime.now().astimezone().tzinfo)
         )
         return figure
+
+
+def _untyped(maker: Any) -> Any:
+    """Return it as it is: matplotlib does not say what types these take."""
+    return maker

@@ -76,13 +76,13 @@ COMMAND = Command(
             "pad",
             "<count>",
             "Fill the array up with zeros to so many elements.",
-            convert=arguments._count,
+            convert=arguments.element_count,
             group="Values",
         ),
         *arguments.FORMATS,
         *arguments.COMMON,
     ),
-    "Values are concatenated with spaces unless -a is given; [1, 2, 3] is an array of numbers, too.\n"
+    "Values are concatenated with spaces unless -a is given; [1, 2, 3] is an array of numbers, too. "
     "The exit status is 1 if the PV was not found, or the write was not done as far as that is known: "
     "without -c a server's refusal is reported on standard error only, as by caput.",
 )  # fmt: skip
@@ -116,10 +116,7 @@ async def _value_for(session: Session, pv: Any) -> ToWrite:
     words = parsed.names[1:]
     native = native_of(pv)
     if parsed["chars_as_text"]:
-        value = chars_to_write(" ".join(words))
-        if len(value.data) - 1 == pv.open_channel.native_data_count:
-            value.data = value.data[:-1]
-        return value
+        return chars_to_write(" ".join(words))
     if parsed["array"]:
         words = array_words(words)
     else:

@@ -12,7 +12,7 @@ from .options import Parsed
 from .readings import Reading
 from .session import Session, Target
 
-__all__ = ["CLASSES", "data_type_of", "native_of", "read_targets", "wanted_type"]
+__all__ = ["CLASSES", "data_type_of", "native_of", "read_targets", "stand_in", "wanted_type"]
 
 CLASSES = ("native", "status", "time", "graphic", "control")
 _FLOATS = (ChannelType.FLOAT, ChannelType.DOUBLE)
@@ -54,9 +54,8 @@ def wanted_type(pv: Any, parsed: Parsed, with_time: bool) -> ChannelType:
     if isinstance(asked, str):
         return promote_type(native, asked)
     base = native
-    if native is ChannelType.ENUM and not parsed["enum_as_number"]:
-        base = ChannelType.STRING
-    elif native in _FLOATS and parsed["float_as_text"]:
+    enum_as_label = native is ChannelType.ENUM and not parsed["enum_as_number"]
+    if enum_as_label or (native in _FLOATS and parsed["float_as_text"]):
         base = ChannelType.STRING
     return promote_type(base, "time") if with_time else base
 
@@ -66,7 +65,7 @@ def wanted_count(pv: Any, parsed: Parsed) -> int:
     most: int = pv.open_channel.native_data_count
     count = parsed["count"]
     if count:
-        return min(count, most)
+        return min(int(count), most)
     return 0 if parsed["callback"] else most
 
 
@@ -111,5 +110,7 @@ def stand_in(session: Session, target: Target, error: CaprotoError, with_time: b
     if not isinstance(error, CAStatusError):
         reading.note = "*** no data available (timeout)"
     elif parsed["callback"]:
-        reading.note = f"*** CA error {error.status.description}"
+        status = error.status
+        text = "Channel read request failed" if status.name == "ECA_GETFAIL" else status.description
+        reading.note = f"*** CA error {text}"
     return reading
