@@ -53,20 +53,37 @@ class Complaints:
     ----------
     program : str
         With which every line begins.
+
+    Attributes
+    ----------
+    failed : bool
+        Whether the exit status is 1.
+    held : list of str or None
+        A list keeps the lines for later, while they would spoil a picture on the terminal.
     """
 
     def __init__(self, program: str) -> None:
         self.program = program
         self.failed = False
+        self.held: list[str] | None = None
         self._missing: list[PV] = []
         self._lines = 0
 
     def say(self, text: str) -> None:
         """Print one line; of many, the last ones are only counted."""
+        if self.held is not None:
+            self.held.append(text)
+            return
         sys.stdout.flush()
         self._lines += 1
         if self._lines <= _MOST_LINES:
             print(f"{self.program}: {' '.join(text.split())}", file=sys.stderr)
+
+    def release(self) -> None:
+        """Print what was held."""
+        held, self.held = self.held, None
+        for text in held or ():
+            self.say(text)
 
     def about(self, name: str, error: Exception) -> None:
         """Report that something failed for one PV."""

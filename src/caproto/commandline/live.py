@@ -26,6 +26,7 @@ _PERIOD = 0.1  # seconds between redraws at most
 _HEADER = ("PV", "value", "units", "severity", "time", "rate", "trend")
 _WIDE_ENOUGH = 90  # columns, for the trend
 _MOST_VALUE = 24
+_OTHERS = 70  # columns of everything but names and trend
 
 
 def live_possible(parsed: Parsed) -> bool:
@@ -73,9 +74,11 @@ class LiveTable:
         self._rows: dict[str, _Row] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._room = 24
         self._console = console or RichConsole(file=sys.stdout)
         # Without a thread of its own: everything happens on the event loop.
         self._live = Live(self.table(), console=self._console, auto_refresh=False)
+        session.complaints.held = []
         self._live.start()
 
     def _row(self, name: str) -> _Row:
@@ -135,6 +138,8 @@ class LiveTable:
             right = title in ("value", "rate")
             table.add_column(title, justify="right" if right else "left", no_wrap=True)
         now = self._loop.time()
+        names = max((len(name) for name in self._rows), default=0)
+        self._room = min(max(self._console.width - _OTHERS - names, 8), 24)
         for name, row in self._rows.items():
             cells, severity = self._cells(name, row, now)
             color = NAMES.get(severity, "")
@@ -145,7 +150,8 @@ class LiveTable:
         reading = row.reading
         if reading is None or row.note:
             when = "" if reading is None else time_of(reading)[11:23]
-            return (name, row.note, row.units, "", when, "", ""), 3
+            note = row.note.removeprefix("*** ").partition(" (")[0].lower()
+            return (name, note, row.units, "", when, "", ""), 3
         value = self._style.separator.join(reading.fields(self._style))
         alarm = severity_name(reading.severity)
         if reading.status:
@@ -158,7 +164,7 @@ class LiveTable:
             "" if alarm == "NO_ALARM" else alarm,
             time_of(reading)[11:23],
             f"{rate:.1f}/s" if rate else "",
-            sparkline(row.trend.values),
+            sparkline(list(row.trend.values)[-self._room :]),
         )
         return shown, reading.severity
 
@@ -170,3 +176,4 @@ class LiveTable:
             task.cancel()
         self._live.update(self.table(), refresh=True)
         self._live.stop()
+        self._session.complaints.release()
