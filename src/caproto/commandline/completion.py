@@ -1,0 +1,153 @@
+"""Completion of the commands for bash, zsh and fish: made from the same tables as the parsers."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from .options import Command, Option
+
+__all__ = ["SHELLS", "main", "script"]
+
+SHELLS = ("bash", "zsh", "fish")
+_USAGE = """Usage: python -m caproto completion bash|zsh|fish
+
+Print a script that completes the options of caproto's commands:
+
+  bash   source <(python -m caproto completion bash)      # in ~/.bashrc
+  zsh    source <(python -m caproto completion zsh)       # in ~/.zshrc, after compinit
+  fish   python -m caproto completion fish > ~/.config/fish/completions/caproto.fish
+"""
+
+
+def _function_name(command: Command) -> str:
+    return "_" + command.program.replace("-", "_")
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def _bash(commands: Sequence[Command]) -> str:
+    lines = ["# Completion of caproto's commands for bash."]
+    for command in commands:
+        name = _function_name(command)
+        words = " ".join(each for option in command.options for each in option.names)
+        lines += [
+            f"{name}() {{",
+            '    local current="${COMP_WORDS[COMP_CWORD]}" previous="${COMP_WORDS[COMP_CWORD-1]}"',
+            "    COMPREPLY=()",
+            '    case "$previous" in',
+        ]
+        for option in command.options:
+            if option.metavar:
+                lines.append(
+                    f"        {'|'.join(map(_quoted, option.names))}) {_bash_words(option)} return;;"
+                )
+        lines += [
+            "    esac",
+            '    if [[ "$current" == -* ]]; then',
+            f"        COMPREPLY=($(compgen -W {_quoted(words)} -- \"$current\"))",
+            '    elif [[ "$current" == @* ]]; then',
+            '        COMPREPLY=($(compgen -P @ -f -- "${current#@}"))',
+            "    fi",
+            "}",
+            f"complete -F {name} {command.program}",
+        ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def _bash_words(option: Option) -> str:
+    if option.words == ("FILE",):
+        return 'COMPREPLY=($(compgen -f -- "$current"));'
+    if option.words:
+        return f'COMPREPLY=($(compgen -W {_quoted(" ".join(option.words))} -- "$current"));'
+    return ""
+
+
+def _zsh(commands: Sequence[Command]) -> str:
+    lines = [
+        "#compdef " + " ".join(command.program for command in commands),
+        "# Completion of caproto's commands for zsh.",
+    ]
+    for command in commands:
+        lines.append(f"{_function_name(command)}() {{\n    _arguments -s \\")
+        for option in command.options:
+            for name in option.names:
+                text = option.help.replace("[", "(").replace("]", ")").replace(":", " -")
+                spec = f"*{name}[{text}]" if option.repeated else f"{name}[{text}]"
+                if option.metavar:
+                    action = ""
+                    if option.words == ("FILE",):
+                        action = "_files"
+                    elif option.words:
+                        action = f"({' '.join(option.words)})"
+                    spec += f":{option.dest}:{action}"
+                lines.append(f"        {_quoted(spec)} \\")
+        lines += [
+            "        '*:PV name:'",
+            "}",
+            f"compdef {_function_name(command)} {command.program}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _fish(commands: Sequence[Command]) -> str:
+    lines = ["# Completion of caproto's commands for fish."]
+    for command in commands:
+        lines.append(f"complete -c {command.program} -f")
+        for option in command.options:
+            parts = [f"complete -c {command.program}"]
+            for name in option.names:
+                if name.startswith("--"):
+                    parts.append(f"-l {name[2:]}")
+                elif len(name) == 2:
+                    parts.append(f"-s {_quoted(name[1:])}")
+                else:
+                    parts.append(f"-o {_quoted(name[1:])}")
+            if option.metavar:
+                parts.append("-r")
+                if option.words == ("FILE",):
+                    parts.append("-F")
+                elif option.words:
+                    parts.append(f"-a {_quoted(' '.join(option.words))}")
+            parts.append(f"-d {_quoted(option.help)}")
+            lines.append(" ".join(parts))
+    return "\n".join(lines) + "\n"
+
+
+def script(shell: str) -> str:
+    """Return the completion script for a shell.
+
+    Parameters
+    ----------
+    shell : {'bash', 'zsh', 'fish'}
+    """
+    from . import get, info, monitor, put
+
+    commands = [module.COMMAND for module in (get, put, monitor, info)]
+    return {"bash": _bash, "zsh": _zsh, "fish": _fish}[shell](commands)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the script for the shell that the argument names.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments; those of the process by default.
+
+    Returns
+    -------
+    int
+        The exit status: 1 if there is no such shell.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words in (["-h"], ["--help"]):
+        print(_USAGE, end="")
+        return 0
+    if len(words) != 1 or words[0] not in SHELLS:
+        print(f"caproto completion: say one of {', '.join(SHELLS)}.", file=sys.stderr)
+        return 1
+    sys.stdout.write(script(words[0]))
+    return 0
