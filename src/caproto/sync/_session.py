@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from .._background import BackgroundLoop, enter, leave
@@ -54,7 +53,7 @@ class Session:
     def _make(self, repeater: bool) -> Context:
         broadcaster = SharedBroadcaster()
         if not repeater:
-            broadcaster.settings = replace(broadcaster.settings, spawn_repeater=False)
+            broadcaster.settings = broadcaster.settings._replace(spawn_repeater=False)
         # Updates go to a queue, replies to who waits for them: there is nothing for worker threads to do.
         return Context(broadcaster, max_workers=0)
 
