@@ -139,10 +139,12 @@ class PvpropertyData(ChannelData):
         super().__init__(**kwargs)
 
     @property
-    def name(self) -> str | None:
-        """Name of the attribute, after that of the group."""
+    def name(self) -> str:
+        """Name of the attribute, after that of the group; without either, that of the PV."""
         attr = self.pvspec.attr
-        return attr if self.group is None else f"{self.group.name}.{attr}"
+        if self.group is None:
+            return attr or self.pvname
+        return f"{self.group.name}.{attr}"
 
     @property
     def record_type(self) -> Any:
