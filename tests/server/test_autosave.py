@@ -162,9 +162,9 @@ class WithFields(PVGroup):
     record = autosaved(pvproperty(value=1.0, record="ai"), fields=["description", "PREC", "NOT"])
 
 
-def with_fields() -> WithFields:
+def with_fields() -> Any:
     """Return a group one of whose PVs has record fields."""
-    group = WithFields("p:")
+    group: Any = WithFields("p:")
     fields = FakeRecord("p:record")
     by_name = {"DESC": fields.description, "PREC": fields.display_precision}
     group.record.field_inst = fields

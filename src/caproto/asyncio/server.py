@@ -133,6 +133,8 @@ class Context:
     ) -> None:
         """Serve until this coroutine is cancelled, or somebody raises `ServerExit`.
 
+        It returns in either case: programs await a server that they have cancelled.
+
         Parameters
         ----------
         log_pv_names : bool
@@ -161,6 +163,8 @@ class Context:
             await self._exit
         except ServerExit:
             self.log.info("The server was asked to end")
+        except asyncio.CancelledError:
+            self.log.info("Server task cancelled. Will shut down.")
         finally:
             await self._shut_down(closers)
 

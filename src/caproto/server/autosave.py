@@ -59,7 +59,7 @@ def autosaved(pvprop: _Declaration, fields: Iterable[str] | None = None) -> _Dec
 
 
 def get_autosave_fields(
-    pvprop: pvproperty, channeldata: PvpropertyData
+    pvprop: pvproperty[Any, Any], channeldata: PvpropertyData
 ) -> Iterator[tuple[str, Any]]:
     """Go through the record fields to be saved of a PV.
 
@@ -80,7 +80,7 @@ def get_autosave_fields(
             yield name, _field(channeldata, name).value
 
 
-def _chosen_fields(pvprop: pvproperty) -> Collection[str]:
+def _chosen_fields(pvprop: pvproperty[Any, Any]) -> Collection[str]:
     """Return the names of the record fields that are to be saved, if there are such."""
     names: Collection[str] = getattr(pvprop, "autosave", {}).get("fields") or ()
     return names
@@ -185,7 +185,7 @@ class AutosaveHelper(PVGroup):
 
     # --- which PVs ---
 
-    def find_autosave_properties(self) -> Iterator[tuple[pvproperty, PvpropertyData]]:
+    def find_autosave_properties(self) -> Iterator[tuple[pvproperty[Any, Any], PvpropertyData]]:
         """Go through the marked PVs.
 
         Yields
@@ -371,7 +371,7 @@ def _as_text(data: Mapping[str, Any]) -> str:
     return json.dumps(data, indent=1)
 
 
-def _marked(group: PVGroup) -> Iterator[tuple[pvproperty, PvpropertyData]]:
+def _marked(group: PVGroup) -> Iterator[tuple[pvproperty[Any, Any], PvpropertyData]]:
     """Go through the marked PVs of a group and its subgroups."""
     for attr, pvprop in type(group)._pvs_.items():
         if hasattr(pvprop, "autosave"):
