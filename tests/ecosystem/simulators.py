@@ -22,6 +22,7 @@ class TcpInstrument:
 
     def __init__(self) -> None:
         self.received: list[str] = []
+        self._changed = threading.Condition()
         self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), self._make_handler())
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
@@ -29,6 +30,12 @@ class TcpInstrument:
     @property
     def port(self) -> int:
         return int(self._server.server_address[1])
+
+    def wait_for(self, *commands: str, timeout: float = 10.0) -> None:
+        """Wait until all these commands have come."""
+        with self._changed:
+            done = self._changed.wait_for(lambda: set(commands) <= set(self.received), timeout)
+        assert done, f"of {commands} only {set(commands) & set(self.received)} have come"
 
     def answer(self, command: str) -> bytes:
         """Return the reply to one command; nothing if there is none."""
@@ -48,7 +55,9 @@ class TcpInstrument:
                 while chunk := self.request.recv(4096):
                     commands, rest = instrument.split(rest + chunk)
                     for command in commands:
-                        instrument.received.append(command)
+                        with instrument._changed:
+                            instrument.received.append(command)
+                            instrument._changed.notify_all()
                         self.request.sendall(instrument.answer(command))
 
         return Handler
@@ -107,5 +116,8 @@ class Pfeiffer366(TcpInstrument):
         if command == "PRX":
             return b"\x06\r\n"
         if command == "ENQ":
-            return ",".join(f"{status},{value:.4E}" for status, value in self.gauges).encode() + b"\r\n"
+            return (
+                ",".join(f"{status},{value:.4E}" for status, value in self.gauges).encode()
+                + b"\r\n"
+            )
         return b"\x15\r\n"
