@@ -91,7 +91,7 @@ class EcosystemIoc(OurIoc):
         folder: Path,
         environ: Mapping[str, str] | None = None,
     ) -> None:
-        path = os.pathsep.join((str(install(program)), str(REPOSITORY)))
+        path = os.pathsep.join(map(str, (install(program), REPOSITORY / "src", REPOSITORY)))
         super().__init__(
             f"tests.ecosystem.programs.{program}",
             ready_pv,

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from caproto import ChannelType
-from caproto.server import PVGroup, SubGroup, pvproperty
+from caproto.server import PVGroup, PvpropertyDouble, SubGroup, pvproperty
 from caproto.server.autosave import (
     AutosaveHelper,
     RotatingFileManager,
@@ -149,31 +149,38 @@ async def test_one_value_that_cannot_be_restored_does_not_stop_the_others(
     assert "p:other has no field DESC, since it is not declared with a record type" in caplog.text
 
 
-class FakeRecord(PVGroup):
-    """PVs of a record: one for each field by its descriptive name."""
+class FakeFields(PVGroup):
+    """Fields of a record by their descriptive names."""
 
     description = pvproperty(value="", name=".DESC", dtype=str, max_length=40)
     display_precision = pvproperty(value=0, name=".PREC")
 
 
+class FakeRecord(PvpropertyDouble):
+    """A record with two fields."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._fake = FakeFields(self.pvname)
+
+    @property
+    def field_inst(self) -> Any:
+        return self._fake
+
+    def get_field(self, field: str) -> Any:
+        return self._fake.pvdb[f"{self.pvname}.{field}"]
+
+
 class WithFields(PVGroup):
     helper = SubGroup(AutosaveHelper)
     plain = autosaved(pvproperty(value=1.0), fields=["PREC"])
-    record = autosaved(pvproperty(value=1.0, record="ai"), fields=["description", "PREC", "NOT"])
-
-
-def with_fields() -> Any:
-    """Return a group one of whose PVs has record fields."""
-    group: Any = WithFields("p:")
-    fields = FakeRecord("p:record")
-    by_name = {"DESC": fields.description, "PREC": fields.display_precision}
-    group.record.field_inst = fields
-    group.record.get_field = by_name.__getitem__
-    return group
+    record = autosaved(
+        pvproperty(value=1.0, dtype=FakeRecord, record="ai"), fields=["description", "PREC", "NOT"]
+    )
 
 
 async def test_record_fields_are_saved_by_either_name_and_restored() -> None:
-    before, after = with_fields(), with_fields()
+    before, after = WithFields("p:"), WithFields("p:")
     await before.record.get_field("DESC").write("flux")
     await before.record.get_field("PREC").write(3)
     data = before.helper.prepare_data()

@@ -374,7 +374,8 @@ def _as_text(data: Mapping[str, Any]) -> str:
 def _marked(group: PVGroup) -> Iterator[tuple[pvproperty[Any, Any], PvpropertyData]]:
     """Go through the marked PVs of a group and its subgroups."""
     for attr, pvprop in type(group)._pvs_.items():
-        if hasattr(pvprop, "autosave"):
+        # Programs also enter PVs of other groups there.
+        if hasattr(pvprop, "autosave") and attr in group.attr_pvdb:
             yield pvprop, group.attr_pvdb[attr]
     for subgroup in group.groups.values():
         yield from _marked(subgroup)
