@@ -114,7 +114,6 @@ simulate: venv ## a million channels on a thousand servers, in virtual time
 
 .PHONY: clean
 clean: ## remove everything that these targets made
-	rm -rf $(VENV) .bench build dist htmlcov .coverage .coverage.* .benchmarks .hypothesis
 	rm -rf fuzz/corpus fuzz/found
 	rm -rf $(VENV) .bench .ecosystem build dist htmlcov .coverage .coverage.* .benchmarks .hypothesis
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

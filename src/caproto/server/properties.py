@@ -263,6 +263,11 @@ class PvpropertyData(ChannelData):
         self._puts_disabled = refuse is not None
         self.find_usual()
 
+    def tell_fields_of_values(self) -> None:
+        """Let the fields know of each new value: a program has given them a hook for that."""
+        self._record_hook = True
+        self.find_usual()
+
     @property
     def field_inst(self) -> Any:
         """The fields of the record, as the group that declares them; None without a record type."""

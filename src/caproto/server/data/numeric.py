@@ -59,10 +59,6 @@ _VALUE_FLAG, _LOG_FLAG, _ALARM_FLAG = (
     for flag in (SubscriptionType.DBE_VALUE, SubscriptionType.DBE_LOG, SubscriptionType.DBE_ALARM)
 )
 
-_INTEGERS = (ChannelType.INT, ChannelType.LONG)
-_UNREADABLE = (str, bytes, type(None))
-"""What a program may set although it is no number; see `ChannelState.keep_odd`."""
-
 
 class CannotExceedLimits(CaprotoValueError):
     """A value beyond the control limits of the PV."""
