@@ -114,7 +114,7 @@ simulate: venv ## a million channels on a thousand servers, in virtual time
 
 .PHONY: clean
 clean: ## remove everything that these targets made
-	rm -rf $(VENV) .bench build dist htmlcov .coverage .coverage.* .benchmarks .hypothesis
 	rm -rf fuzz/corpus fuzz/found
+	rm -rf $(VENV) .bench .ecosystem build dist htmlcov .coverage .coverage.* .benchmarks .hypothesis
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find src tests examples benchmarks fuzz -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -540,8 +540,7 @@ async def test_a_server_ends_when_it_is_cancelled(loopback: Loopback) -> None:
     task = asyncio.create_task(start_server({}, startup_hook=hook))
     await started.wait()
     task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    await task  # programs do so, and go on after it
     assert await asyncio.to_thread(search, "x", loopback.ca_port, timeout=0.05) is None
 
 

@@ -87,13 +87,41 @@ async def test_a_value_is_first_what_its_own_type_can_hold() -> None:
     assert await as_type(ChannelInteger(value=3.7), T.STRING) == [b"3"]
 
 
-async def test_a_whole_number_that_does_not_fit_is_refused_when_it_is_written() -> None:
+async def test_of_a_whole_number_that_does_not_fit_clients_get_the_lowest_bits(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     data = ChannelShort(value=1)
-    for value in (32768, -32769):
-        with pytest.raises(CaprotoValueError, match="INT"):
-            await data.write(value)
-    with pytest.raises(CaprotoValueError, match="LONG"):
-        ChannelInteger(value=2**31)
+    for value, bits in ((32768, -32768), (-32769, 32767)):
+        await data.write(value)
+        assert data.value == value
+        assert await as_type(data, T.INT) == [bits]
+        assert f"{value}: it is beyond what INT can hold" in caplog.text
+    assert await as_type(ChannelInteger(value=2**31), T.LONG) == [-(2**31)]
+
+
+@pytest.mark.parametrize("limits", [{}, {"upper_ctrl_limit": 5.0}, {"upper_alarm_limit": 5.0}])
+@pytest.mark.parametrize("dead_band", [{}, {"value_atol": 1.0}])
+async def test_an_ioc_whose_number_is_none_goes_on_and_clients_get_an_error(
+    limits: dict[str, Any], dead_band: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    data = ChannelDouble(value=1.0, **limits, **dead_band)
+    for _ in range(2):
+        await data.write("1.5 is")
+        await data.write("offline")
+    assert data.value == "offline"
+    assert caplog.text.count("ChannelDouble was set to 'offline'") == 1
+    for native in (T.DOUBLE, T.LONG, T.STRING):
+        with pytest.raises(CaprotoConversionError, match="'offline' is not a number"):
+            await as_type(data, native)
+    await data.write(2.0)
+    assert await as_type(data, T.DOUBLE) == [2.0]
+
+
+async def test_none_is_not_a_number_among_floats_and_an_error_among_integers() -> None:
+    assert np.isnan(await as_type(ChannelDouble(value=None), T.DOUBLE))
+    assert await as_type(ChannelFloat(value=None), T.STRING) == [b"nan"]
+    with pytest.raises(CaprotoConversionError, match="None is not a number"):
+        await as_type(ChannelInteger(value=None), T.LONG)
 
 
 async def test_text_is_taken_for_the_number_it_spells() -> None:
@@ -101,7 +129,8 @@ async def test_text_is_taken_for_the_number_it_spells() -> None:
     await data.write("2.5")
     assert data.value == 2.5
     with pytest.raises(CaprotoConversionError):
-        await data.write("abc")
+        await data.write_from_dbr([b"abc"], T.STRING, None)
+    assert data.value == 2.5
 
 
 @pytest.mark.parametrize(
@@ -299,14 +328,26 @@ async def test_a_state_without_a_label_is_a_number() -> None:
     assert data.get_raw_value(("on", 2)) == [1, 2]
 
 
-async def test_what_is_no_state_is_refused() -> None:
+async def test_what_is_no_state_is_refused_to_clients() -> None:
     data = ChannelEnum(value="on", enum_strings=LABELS)
     with pytest.raises(CaprotoConversionError, match="'off', 'on', 'out of order'"):
-        await data.write("broken")
-    for value in (-1, 65536):
-        with pytest.raises(CaprotoValueError, match="65535"):
-            await data.write(value)
+        await data.write_from_dbr([b"broken"], T.STRING, None)
     assert data.value == "on"
+
+
+@pytest.mark.parametrize("value", ["broken", -1, 65536, object])
+async def test_an_ioc_whose_state_is_none_goes_on_and_clients_get_an_error(
+    value: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = ChannelEnum(value="on", enum_strings=LABELS)
+    await data.write(value)
+    assert data.value == value
+    assert f"ChannelEnum was set to {value!r}" in caplog.text
+    with pytest.raises(CaprotoConversionError):
+        await as_type(data, T.ENUM)
+    await data.write_metadata(enum_strings=["on", "broken"])
+    if value == "broken":
+        assert await as_type(data, T.ENUM) == [1]
 
 
 async def test_states_are_read_as_labels_and_as_numbers() -> None:

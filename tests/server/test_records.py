@@ -424,6 +424,22 @@ class Owning(PVGroup):
     two = pvproperty(value=2.0, record=Own)
 
 
+async def test_a_program_can_hook_the_new_values_of_one_record() -> None:
+    group = Owning("")
+    seen: list[Any] = []
+
+    async def hook(instance: Any, value: Any) -> None:
+        seen.append((instance, value))
+
+    await group.two.write(1.0)
+    group.two.field_inst.value_write_hook = hook
+    await group.one.write(5.0)
+    await group.two.write(6.0)
+    await group.two.write(7.0, update_fields=False)
+    assert seen == [(group.two, 6.0)]
+    assert group.one.field_inst.noted == [5.0]
+
+
 async def test_a_program_can_make_record_types() -> None:
     group = Owning("")
     assert records["own"] is Own

@@ -39,7 +39,14 @@ class Program:
         The complete environment.
     output_file
         Where standard output and standard error go, both in order.
+
+    Attributes
+    ----------
+    cwd : Path
+        The working directory.
     """
+
+    cwd = REPOSITORY
 
     def __init__(self, command: Sequence[str], env: Mapping[str, str], output_file: Path) -> None:
         self.command = list(command)
@@ -57,7 +64,7 @@ class Program:
             self._process = subprocess.Popen(
                 self.command,
                 env=self.env,
-                cwd=REPOSITORY,
+                cwd=self.cwd,
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,

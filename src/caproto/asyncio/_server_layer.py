@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any, ClassVar, TypeVar
 
 from ..server.typing import AsyncLibraryLayer
@@ -110,6 +110,8 @@ class AsyncioAsyncLayer(AsyncLibraryLayer):
     ThreadsafeQueue, Event : type
     tasks : set of asyncio.Task
         Those of `create_task` that still run.
+    circuits : collection of VirtualCircuit
+        The clients of the server.
     """
 
     name: ClassVar[str] = "asyncio"
@@ -119,6 +121,7 @@ class AsyncioAsyncLayer(AsyncLibraryLayer):
 
     def __init__(self) -> None:
         self.tasks: set[asyncio.Task[Any]] = set()
+        self.circuits: Collection[Any] = ()
 
     @staticmethod
     async def sleep(delay: float, result: Any = None) -> Any:

@@ -133,6 +133,8 @@ class Context:
     ) -> None:
         """Serve until this coroutine is cancelled, or somebody raises `ServerExit`.
 
+        It returns in either case: programs await a server that they have cancelled.
+
         Parameters
         ----------
         log_pv_names : bool
@@ -150,6 +152,7 @@ class Context:
         self.async_layer = AsyncioAsyncLayer()
         if self.access is not None:
             self.access.add_listener(self.refresh_access)
+        self.async_layer.circuits = self.circuits
         self.log.info("Asyncio server starting up...")
         closers: list[Callable[[], object]] = []
         try:
@@ -161,6 +164,8 @@ class Context:
             await self._exit
         except ServerExit:
             self.log.info("The server was asked to end")
+        except asyncio.CancelledError:
+            self.log.info("Server task cancelled. Will shut down.")
         finally:
             await self._shut_down(closers)
 
@@ -292,7 +297,7 @@ class Context:
         """Run a hook; its failure is logged and ends nothing else."""
         try:
             await hook(self.async_layer)
-        except ServerExit as error:
+        except (ServerExit, SystemExit) as error:  # of which `run` raises the second again
             if self._exit is not None and not self._exit.done():
                 self._exit.set_exception(error)
         except Exception:

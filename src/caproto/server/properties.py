@@ -139,10 +139,12 @@ class PvpropertyData(ChannelData):
         super().__init__(**kwargs)
 
     @property
-    def name(self) -> str | None:
-        """Name of the attribute, after that of the group."""
+    def name(self) -> str:
+        """Name of the attribute, after that of the group; without either, that of the PV."""
         attr = self.pvspec.attr
-        return attr if self.group is None else f"{self.group.name}.{attr}"
+        if self.group is None:
+            return attr or self.pvname
+        return f"{self.group.name}.{attr}"
 
     @property
     def record_type(self) -> Any:
@@ -259,6 +261,11 @@ class PvpropertyData(ChannelData):
             else:
                 vars(self)[method] = refuse
         self._puts_disabled = refuse is not None
+        self.find_usual()
+
+    def tell_fields_of_values(self) -> None:
+        """Let the fields know of each new value: a program has given them a hook for that."""
+        self._record_hook = True
         self.find_usual()
 
     @property

@@ -123,9 +123,12 @@ class ChannelEnum(ChannelData):
             value = value.value
         if isinstance(value, bytes):
             value = value.decode(self.string_encoding)
-        number = int(value) if not isinstance(value, str) else self.get_raw_value(str(value))
+        try:
+            number = int(value) if not isinstance(value, str) else self._number_of(str(value))
+        except (CaprotoConversionError, TypeError, ValueError) as error:
+            return self.keep_odd(value, error)
         if not 0 <= number <= 0xFFFF:
-            raise CaprotoValueError(f"a state has a number from 0 to 65535, not {number}")
+            return self.keep_odd(value, "a state has a number from 0 to 65535")
         if number < len(self._enum_strings):
             return EnumLabel(self._enum_strings[number], number)
         return number
@@ -152,9 +155,13 @@ class ChannelEnum(ChannelData):
     def set_metadata(self, name: str, new: Any) -> None:
         """Set the labels."""
         if name == "enum_strings":
-            numbers = self.raw_value
-            self._enum_strings = _checked_labels(new)
-            self._value = self.preprocess_value(numbers)
+            labels = _checked_labels(new)
+            try:
+                value = self.raw_value
+            except CaprotoConversionError:  # what was no state may be one now
+                value = self._value
+            self._enum_strings = labels
+            self._value = self.preprocess_value(value)
         else:
             super().set_metadata(name, new)
 
@@ -172,6 +179,9 @@ class ChannelEnum(ChannelData):
         if native is ChannelType.STRING:
             return [str(element).encode(self.string_encoding, "replace") for element in elements]
         numbers = [self.get_raw_value(element) for element in elements]
+        for number in numbers:
+            if not isinstance(number, int) or not 0 <= number <= 0xFFFF:
+                raise CaprotoConversionError(f"the value {number!r} is not the number of a state")
         if native is ChannelType.ENUM:
             return numbers
         return numbers_as(numbers, native)
@@ -181,7 +191,9 @@ class ChannelEnum(ChannelData):
         elements = as_elements(data)[: self.max_length]
         if native is ChannelType.STRING:
             return [
-                element.decode(self.string_encoding) if isinstance(element, bytes) else element
+                self._number_of(
+                    element.decode(self.string_encoding) if isinstance(element, bytes) else element
+                )
                 for element in elements
             ]
         return [number_as(float(element), ChannelType.ENUM) for element in elements]

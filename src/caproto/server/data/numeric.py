@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..._errors import CaprotoValueError
+from ..._errors import CaprotoConversionError, CaprotoValueError
 from ..._protocol.arrays import Buffer
 from ..._protocol.dbr import NATIVE_TYPES, DbrMetadata
 from ..._protocol.enums import AlarmSeverity, AlarmStatus, ChannelType, SubscriptionType
@@ -49,6 +49,9 @@ _PAIRS = {
     for end, other in (("upper", "lower"), ("lower", "upper"))
 }
 """The limits that are not used while they are the same as their opposites."""
+_INTEGERS = (ChannelType.INT, ChannelType.LONG)
+_UNREADABLE = (str, bytes, type(None))
+"""What a program may set although it is no number; see `ChannelState.keep_odd`."""
 _NO_ALARM = (AlarmStatus.NO_ALARM, AlarmSeverity.NO_ALARM)
 _MINOR, _MAJOR = int(AlarmSeverity.MINOR_ALARM), int(AlarmSeverity.MAJOR_ALARM)
 _VALUE_FLAG, _LOG_FLAG, _ALARM_FLAG = (
@@ -273,7 +276,9 @@ class ChannelNumeric(ChannelData):
     def check_value(self, data: Any) -> None:
         """Raise `CannotExceedLimits` if a scalar is beyond the control limits."""
         lower, upper = self._lower_ctrl_limit, self._upper_ctrl_limit
-        if lower != upper and self._max_length == 1 and not lower <= float(data) <= upper:
+        if lower == upper or self._max_length != 1 or isinstance(data, _UNREADABLE):
+            return
+        if not lower <= float(data) <= upper:
             raise CannotExceedLimits(
                 f"{data} is beyond the limits, which are {lower} and {upper}",
                 status=CAStatus.ECA_PUTFAIL.value,
@@ -284,7 +289,7 @@ class ChannelNumeric(ChannelData):
         """Set the alarm by the limits; leave it alone if there are none, or if this is an array."""
         major = self._upper_alarm_limit != self._lower_alarm_limit
         minor = self._upper_warning_limit != self._lower_warning_limit
-        if not (major or minor) or self._max_length != 1:
+        if not (major or minor) or self._max_length != 1 or isinstance(value, _UNREADABLE):
             return False
         status, severity = self._alarm_of(float(value), major, minor)
         changed = self.alarm.change(status=status, severity=severity)
@@ -310,6 +315,9 @@ class ChannelNumeric(ChannelData):
         """Return the kinds of subscriptions that a new value concerns: dead-bands are for scalars."""
         if not (self._value_atol or self._log_atol) or self._max_length != 1:
             return super().value_flags(old, new)
+        if isinstance(new, _UNREADABLE):
+            self._sent_value = self._sent_log = math.nan  # from which every number differs
+            return super().value_flags(old, new)
         flags = 0
         # Compared with what was sent last, so that many small steps do not go unseen.
         if self._value_atol <= 0 or not abs(new - self._sent_value) <= self._value_atol:
@@ -324,9 +332,13 @@ class ChannelNumeric(ChannelData):
     def preprocess_element(self, value: Any) -> Any:
         """Take a number as it is, and text for the number that it spells."""
         if isinstance(value, str | bytes):
-            return number_from_text(value, self.data_type)
+            try:
+                return number_from_text(value, self.data_type)
+            except CaprotoConversionError as error:
+                return self.keep_odd(value, error)
         if isinstance(value, int) and not number_fits(value, self.data_type):
-            raise CaprotoValueError(f"{value} is beyond what {self.data_type.name} can hold")
+            why = f"it is beyond what {self.data_type.name} can hold"
+            return self.keep_odd(value, why, "get its lowest bits")
         return value
 
     @plain
@@ -349,6 +361,10 @@ class ChannelNumeric(ChannelData):
             if native is not self.data_type:
                 value = number_as(value, self.data_type)
             return number_as(value, native)
+        if value is None and self.data_type not in _INTEGERS:
+            return self.text_of(math.nan) if native is ChannelType.STRING else math.nan
+        if isinstance(value, _UNREADABLE):
+            raise CaprotoConversionError(f"the value {value!r} is not a number")
         elements = as_elements(value)
         if native is ChannelType.STRING:
             return [self.text_of(element) for element in elements]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from ..._constants import MAX_SUBSCRIPTION_BACKLOG
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ALARM_FLAG", "VALUE_FLAGS", "ChannelState"]
 
+logger = logging.getLogger("caproto.ioc")
+
 # Plain integers: one operation on flags of an enum takes 0.5 us, and every new value needs some.
 VALUE_FLAGS = int(SubscriptionType.DBE_VALUE | SubscriptionType.DBE_LOG)
 ALARM_FLAG = int(SubscriptionType.DBE_ALARM)
@@ -39,6 +42,8 @@ class ChannelState:
     max_subscription_backlog: int = MAX_SUBSCRIPTION_BACKLOG
     _alarm: ChannelAlarm | None = None
     _max_length: int = 1
+    _odd: str | None = None
+    """What was last said about a value that is not of this PV's kind."""
 
     def __init__(
         self,
@@ -129,6 +134,18 @@ class ChannelState:
     @plain
     def preprocess_element(self, value: Any) -> Any:
         """Bring one element into the form in which it is kept."""
+        return value
+
+    def keep_odd(self, value: Any, why: object, effect: str = "get an error") -> Any:
+        """Keep a value that is not of this PV's kind as the IOC set it, and say so once.
+
+        An IOC whose instrument answers with something odd goes on running so.
+        """
+        complaint = f"{value!r}: {why}; clients that read it {effect}"
+        if self._odd != complaint:
+            self._odd = complaint
+            log = getattr(self, "log", logger)
+            log.warning("%s was set to %s", getattr(self, "pvname", type(self).__name__), complaint)
         return value
 
     def _check_length(self, length: int) -> None:

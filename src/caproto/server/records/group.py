@@ -131,6 +131,11 @@ class RecordFieldGroup(PVGroup, metaclass=_FieldsType):
         self._scan_changed: Callable[[], None] | None = None
         super().__init__(prefix, **kwargs)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name == "value_write_hook":  # programs also set it on the fields of one record
+            self.parent.tell_fields_of_values()
+
     def _create_pvdb(self) -> None:
         """Prepare for making the data of the fields."""
         self.alarms = defaultdict(lambda: self.parent.alarm)
