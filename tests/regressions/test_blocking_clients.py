@@ -9,6 +9,7 @@ import pytest
 
 from caproto import AccessRights, CaprotoTimeoutError
 from caproto.sync import client as sync_client
+from caproto.sync._session import session_for
 from caproto.sync.client import block, interrupt, read, subscribe
 from caproto.threading.client import Context, Subscription
 from tests.support import CIoc, free_port, use_loopback
@@ -59,6 +60,9 @@ def test_sync_read_finds_a_server_that_was_restarted(
     ioc.kill()
     with pytest.raises(CaprotoTimeoutError):
         read("IO:ai", timeout=0.3)
+    context = session_for(True).context
+    assert context.pvs == {}  # nothing is searched on behalf of a call that has ended
+    assert context.broadcaster.results.pending == 0
     ioc.restart()
     assert read("IO:ai", timeout=20).value == 3.25
     sync_client.disconnect()

@@ -279,6 +279,21 @@ def test_another_environment_gets_other_connections(
 
 
 @closing
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_repeater_is_started_only_if_that_is_wanted(
+    loopback: Any, monkeypatch: pytest.MonkeyPatch, wanted: bool
+) -> None:
+    """Nobody answers on the repeater's port, so a client that may do so starts one at its second attempt."""
+    monkeypatch.delenv("CAPROTO_NO_REPEATER")
+    started: list[int] = []
+    monkeypatch.setattr("caproto.asyncio._broadcaster.spawn_repeater", started.append)
+    session = session_for(wanted)
+    broadcaster = session.context.broadcaster
+    wait_until(lambda: broadcaster._attempts >= 2)
+    assert started == ([loopback.repeater_port] if wanted else [])
+
+
+@closing
 def test_after_disconnect_the_next_call_connects_again(c_ioc_env: CIoc) -> None:
     for _ in range(2):
         assert read("IO:ai", timeout=20).value == 3.25

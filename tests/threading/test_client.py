@@ -357,8 +357,8 @@ def test_timeouts_name_the_pv_and_the_stage(ctx: Context) -> None:
 
 @with_context
 def test_circuit_managers(ctx: Context) -> None:
-    ai, counter = ctx.get_pvs("IO:ai", "IO:count:10Hz")
-    assert (ai.circuit_manager, ai.channel) == (None, None)
+    ai, counter, missing = ctx.get_pvs("IO:ai", "IO:count:10Hz", "IO:missing")
+    assert (missing.circuit_manager, missing.channel) == (None, None)
     ai.wait_for_connection()
     counter.wait_for_connection()
     manager = ai.circuit_manager

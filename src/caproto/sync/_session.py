@@ -101,6 +101,14 @@ class Session:
         """Return a timeout, for which the environment may have another default."""
         return self.context.timeout if timeout is GLOBAL_DEFAULT_TIMEOUT else timeout
 
+    def _request(self, pv: PV, start: Callable[..., None], *args: Any) -> Any:
+        """Wait for a reply; forget the PV if its server has gone meanwhile and did not come back in time."""
+        try:
+            return self.background.request(start, *args)
+        except CaprotoTimeoutError:
+            self.background.call(self.forget_unless_used, pv)
+            raise
+
     def read(
         self,
         name: str,
@@ -116,9 +124,7 @@ class Session:
         pv = self.context.pvs.get((name, priority))
         if pv is not None and pv.state is PVState.CONNECTED:
             kind = shown_type(pv, data_type, as_integers)
-            return self.background.request(
-                start_read, pv, True, None, timeout, kind, data_count, notify
-            )
+            return self._request(pv, start_read, pv, True, None, timeout, kind, data_count, notify)
 
         async def connect_and_read() -> Any:
             async with self.connected(name, priority, timeout) as (pv, left):
@@ -162,7 +168,7 @@ class Session:
             "data_count": None,
         }
         if notify or metadata is None:
-            return self.background.request(start_write, pv, body, data, options)
+            return self._request(pv, start_write, pv, body, data, options)
         pv._check_write_access()
         return self.background.call(pv._write_unconfirmed, *body)
 
