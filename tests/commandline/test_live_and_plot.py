@@ -54,6 +54,25 @@ def test_the_live_table_updates_in_place_on_a_terminal(golden: CIoc) -> None:
         os.close(master)
 
 
+def test_a_bar_shows_progress_while_many_pvs_connect(golden: CIoc) -> None:
+    pytest.importorskip("rich")
+    master, slave = pty.openpty()
+    names = ["G:ao", *(f"no:{number}" for number in range(60))]
+    env = golden.client_env(TERM="xterm-256color", COLUMNS="100")
+    command = python_command("-m", "caproto", "get", "-w", "0.5", *names)
+    try:
+        with subprocess.Popen(
+            command, env=env, stdin=slave, stdout=subprocess.PIPE, stderr=slave
+        ) as process:
+            os.close(slave)
+            _read_until(master, (b"connecting", b"1/61", b"not found"))
+            stdout, _ = process.communicate(timeout=20)
+            assert stdout.startswith(b"G:ao                           3.14159\n")
+            assert b"\x1b" not in stdout
+    finally:
+        os.close(master)
+
+
 def test_live_without_a_terminal_prints_plain_lines(golden: CIoc, run: Run) -> None:
     outcome = run("camonitor", "--live", "--maximum", "1", "G:ao")
     assert outcome.stdout.startswith("G:ao                           2")

@@ -203,6 +203,8 @@ def test_bash_completes_options_and_their_arguments(tmp_path: Path) -> None:
     assert _complete_in_bash("caproto-get @na", tmp_path) == ["@names.txt"]
     assert "names.txt" in _complete_in_bash("caproto-get --file na", tmp_path)
     assert _complete_in_bash("caproto-info --js", tmp_path) == ["--json"]
+    assert _complete_in_bash("caproto-shark --js", tmp_path) == ["--json"]
+    assert _complete_in_bash("caproto-repeater --q", tmp_path) == ["--quiet"]
 
 
 @pytest.mark.parametrize(
@@ -212,7 +214,7 @@ def test_completion_scripts_are_valid_and_complete(
     shell: str, check: list[str], tmp_path: Path, run: Run
 ) -> None:
     text = run("caproto.commandline.completion", shell).stdout
-    for command in ("get", "put", "monitor", "info"):
+    for command in ("get", "put", "monitor", "info", "repeater", "shark"):
         assert f"caproto-{command}" in text
     for word in ("timeout", "duration", "array-pad", "lx"):
         assert word in text

@@ -26,11 +26,13 @@ _REMEDIES = {
 }
 
 
-def explained(error: Exception) -> str:
-    """Say in one line what an error means and what to do."""
+def explained(error: Exception, hint: str = "") -> str:
+    """Say in one line what an error means and what to do; `hint` is why a write may have been refused."""
     if isinstance(error, CAStatusError) and error.status is not None:
         name = error.status.name
         remedy = _REMEDIES.get(name, error.status.description)
+        if hint and name == "ECA_PUTFAIL":
+            remedy = f"the server refused the value: {hint}"
         return f"{remedy} ({name})"
     if isinstance(error, DisconnectedError):
         return "the connection was lost; is its IOC still running?"
@@ -126,12 +128,15 @@ class ServerComplaints(logging.Handler):
     ----------
     refused : list of str
         Names of the PVs about which a server has complained.
+    hint : str
+        Why a write may have been refused.
     """
 
     def __init__(self, complaints: Complaints) -> None:
         super().__init__(logging.WARNING)
         self._complaints = complaints
         self.refused: list[str] = []
+        self.hint = ""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print it, like any other complaint."""
@@ -141,5 +146,7 @@ class ServerComplaints(logging.Handler):
         text = record.getMessage()
         for code, remedy in _REMEDIES.items():
             if code in text:
+                if self.hint and code == "ECA_PUTFAIL":
+                    remedy = f"the server refused the value: {self.hint}"
                 text = f"{name}: {remedy} ({code})"
         self._complaints.say(text)

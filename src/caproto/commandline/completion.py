@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
 
@@ -116,6 +117,21 @@ def _fish(commands: Sequence[Command]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _of_parser(name: str, parser: argparse.ArgumentParser) -> Command:
+    """Return the options of a command that uses argparse."""
+    options = tuple(
+        Option(
+            tuple(action.option_strings),
+            action.dest,
+            (action.help or "").replace("%%", "%"),
+            metavar="" if action.nargs == 0 else action.dest.upper(),
+        )
+        for action in parser._actions
+        if action.option_strings
+    )
+    return Command(name, parser.description or "", "", options)
+
+
 def script(shell: str) -> str:
     """Return the completion script for a shell.
 
@@ -123,9 +139,13 @@ def script(shell: str) -> str:
     ----------
     shell : {'bash', 'zsh', 'fish'}
     """
-    from . import get, info, monitor, put
+    from . import get, info, monitor, put, repeater, shark
 
     commands = [module.COMMAND for module in (get, put, monitor, info)]
+    commands += [
+        _of_parser("repeater", repeater._parser()),
+        _of_parser("shark", shark._parser()),
+    ]
     return {"bash": _bash, "zsh": _zsh, "fish": _fish}[shell](commands)
 
 

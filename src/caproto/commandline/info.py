@@ -110,14 +110,10 @@ def _more(fields: dict[str, Any]) -> list[str]:
 
 
 async def _fields_of(
-    session: Session, name: str, pv: Any, host: str, connect_ms: float, timed: bool
+    session: Session, name: str, pv: Any, stats: Any, host: str, connect_ms: float, timed: bool
 ) -> dict[str, Any]:
+    """Return everything that is known of one PV; `stats` are those of its circuit."""
     channel = pv.open_channel
-    stats = next(
-        each
-        for each in session.context.stats().circuits
-        if each.address == pv.address and each.priority == pv.priority
-    )
     rights = AccessRights(pv.access_rights if pv.access_rights is not None else 3)
     read_ms = None
     if timed and rights & AccessRights.READ:
@@ -176,18 +172,21 @@ async def _info(session: Session) -> int:
         for address in addresses
         if address is not None
     }
-    machine = parsed["json"] or parsed["csv"] or parsed["table"]
+    timed = bool(parsed["json"] or parsed["csv"] or parsed["all"])
+    circuits = {(each.address, each.priority): each for each in session.context.stats().circuits}
     rows: list[dict[str, Any]] = []
     for name, pv, why in targets:
         if pv is None or why is not None:
             rows.append({"name": name, "state": "not connected", "error": why_not(why)})
             continue
-        timed = bool(machine or parsed["all"])
-        rows.append(
-            await _fields_of(
-                session, name, pv, hosts[pv.address or ("", 0)], times.get(pv, 0.0), timed
-            )
-        )
+        address = pv.address
+        stats = None if address is None else circuits.get((address, pv.priority))
+        if address is None or stats is None:  # gone again
+            rows.append({"name": name, "state": "not connected", "error": "disconnected"})
+            session.complaints.failed = True
+            continue
+        host, connect_ms = hosts[address], times.get(pv, 0.0)
+        rows.append(await _fields_of(session, name, pv, stats, host, connect_ms, timed))
     _print(parsed, rows, bool(connected))
     return session.complaints.finish()
 

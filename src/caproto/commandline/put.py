@@ -19,6 +19,7 @@ from .put_values import (
     chars_to_write,
     enum_to_write,
     literal_to_write,
+    misfit,
     padded,
     strings_to_write,
 )
@@ -125,6 +126,7 @@ async def _value_for(session: Session, pv: Any) -> ToWrite:
             return _filled(literal, parsed)
         words = [" ".join(words)]
     if native is not ChannelType.ENUM:
+        session.server_complaints.hint = misfit(words, native)
         return _filled(strings_to_write(words), parsed)
     response = await pv.read(data_type=ChannelType.GR_ENUM, data_count=1, timeout=session.timeout)
     labels = [label.decode("latin-1") for label in response.metadata.enum_strings]
@@ -166,7 +168,7 @@ async def _write(session: Session, pv: Any, value: ToWrite) -> bool:
         if isinstance(error, CaprotoTimeoutError):
             text = f"no answer within {session.timeout} s: the record may still be at it, a longer -w waits longer"
         else:
-            text = explained(error)
+            text = explained(error, session.server_complaints.hint)
         session.complaints.say(f"{pv.name}: {text.removeprefix(pv.name + ': ')}")
         return False
     return True

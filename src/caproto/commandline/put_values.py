@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from .._protocol.enums import ChannelType
 from .options import UsageError
+from .readings import c_name
 from .values import leading_number, unescape
 
-__all__ = ["ToWrite", "array_words", "chars_to_write", "enum_to_write", "literal_to_write"]
+__all__ = [
+    "ToWrite",
+    "array_words",
+    "chars_to_write",
+    "enum_to_write",
+    "literal_to_write",
+    "misfit",
+    "padded",
+    "strings_to_write",
+]
 
 _STRING_SIZE = 40
+_RANGES = {
+    ChannelType.INT: (-(1 << 15), (1 << 15) - 1),
+    ChannelType.LONG: (-(1 << 31), (1 << 31) - 1),
+    ChannelType.CHAR: (-(1 << 7), (1 << 8) - 1),
+}
 _NUMBERS = (ChannelType.INT, ChannelType.FLOAT, ChannelType.LONG, ChannelType.DOUBLE)
 
 
@@ -107,6 +123,23 @@ def enum_to_write(
             )
         result.data.append(int(number) & 0xFFFF)
     return result
+
+
+def misfit(words: Sequence[str], native: ChannelType) -> str:
+    """Say why a server will refuse words as numbers of a type; empty if there is no reason that we know."""
+    if native not in _NUMBERS and native is not ChannelType.CHAR:
+        return ""
+    for word in words:
+        text = unescape(word)
+        number = leading_number(text)
+        if number is None:
+            if text.strip().lower().lstrip("+-") in ("", "nan", "inf", "infinity"):
+                continue
+            return f"'{text}' is not a number, as {c_name(native, 'DBF_')} needs"
+        low, high = _RANGES.get(native, (-math.inf, math.inf))
+        if not low <= number <= high:
+            return f"'{text}' is out of range for {c_name(native, 'DBF_')}: {low} to {high}"
+    return ""
 
 
 def padded(value: ToWrite, length: int) -> ToWrite:
