@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import CIoc
+from tests.support.logs import unconfigured_logging
 
 from .conftest import Run
 
@@ -375,4 +376,5 @@ def test_an_end_that_cannot_be_reached_is_refused(run: Run, value: str) -> None:
 
 
 def test_verbose_shows_log_messages(golden: CIoc, run: Run) -> None:
-    assert len(run("caget", "-vv", "G:ao").stderr.splitlines()) > 1
+    with unconfigured_logging():
+        assert len(run("caget", "-vv", "G:ao").stderr.splitlines()) > 1
