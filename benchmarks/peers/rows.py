@@ -58,9 +58,7 @@ ROUND_TRIP = Target(
     p99=30.0,
 )
 AHEAD_OF_ALL_BLOCKING = ("pyepics", "pyepics-pv", "repics")
-BULK = Target(
-    "≥ 4 × faster than the best", times_best=4.0, blocking_rivals=AHEAD_OF_ALL_BLOCKING
-)
+BULK = Target("≥ 4 × faster than the best", times_best=4.0, blocking_rivals=AHEAD_OF_ALL_BLOCKING)
 INLINE = Target(
     "nothing lost, ≥ 600 k/s, ≤ 1.5 µs CPU per update",
     limit=600.0,

@@ -35,12 +35,12 @@ result["described"] = {name: x.describe()["x"][name] for name in ("precision", "
 result["precision"] = x.precision
 result["egu"] = x.egu
 
-started, finished = [], []
-x.subscribe(lambda **more: started.append(1), event_type=x.SUB_START)
-x.subscribe(lambda **more: finished.append(1), event_type=x.SUB_DONE, run=False)
+started, finished = threading.Semaphore(0), threading.Semaphore(0)
+x.subscribe(lambda **more: started.release(), event_type=x.SUB_START, run=False)
+x.subscribe(lambda **more: finished.release(), event_type=x.SUB_DONE, run=False)
 status = x.move(2.5, wait=True, timeout=20)
 result["moved"] = [status.done, status.success, x.position, x.user_readback.get(), x.moving]
-result["told"] = [len(started), len(finished)]
+result["told"] = [started.acquire(timeout=10), finished.acquire(timeout=10)]
 x.set(4.0).wait(timeout=20)
 result["set"] = x.position
 result["outside"] = [refused(x.move, 11.0), refused(x.set, -1.0), x.position]
@@ -66,7 +66,7 @@ result["redefined"] = [x.user_setpoint.get(use_monitor=False), x.user_readback.g
                        x.user_offset.get(use_monitor=False), x.set_use_switch.get(use_monitor=False)]
 result["limits with it"] = [x.low_limit_travel.get(use_monitor=False), x.high_limit_travel.get(use_monitor=False)]
 x.set(8.0).wait(timeout=20)
-result["moved with it"] = [x.position, x.user_offset.get()]
+result["moved with it"] = [x.position, x.user_offset.get(use_monitor=False)]
 x.user_offset.set(0.0).wait(timeout=10)
 result["offset"] = x.user_readback.get(use_monitor=False)
 x.set_lim(1.0, 9.0)

@@ -22,7 +22,7 @@ def test_ophyd_moves_stops_calibrates_homes_and_scans_motors(make_our_ioc: MakeO
         "precision": 3,
         "egu": "",
         "moved": [True, True, 2.5, 2.5, False],
-        "told": [1, 1],
+        "told": [True, True],
         "set": 4,
         "outside": ["LimitError", "LimitError", 4],
         "on the way": [True, False],

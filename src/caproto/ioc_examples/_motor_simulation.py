@@ -345,12 +345,12 @@ class MotorSimulation:
     async def _show_limits_of_positions(self) -> None:
         """Tell with the positions how far the motor can go, as clients ask for it (DBR_CTRL)."""
         fields = self.fields
-        low, high = fields.user_low_limit.value, fields.user_high_limit.value
+        user = fields.user_low_limit.value, fields.user_high_limit.value
         # Nothing more of VAL: it would refuse what is outside, and the record could not tell the violation (LVIO).
-        await self.record.write_metadata(upper_disp_limit=high, lower_disp_limit=low)
+        await self.record.write_metadata(upper_disp_limit=user[1], lower_disp_limit=user[0])
         dial = fields.dial_low_limit.value, fields.dial_high_limit.value
         for position, (low, high) in (
-            (fields.user_readback_value, (low, high)),
+            (fields.user_readback_value, user),
             (fields.dial_readback_value, dial),
         ):
             await position.write_metadata(
