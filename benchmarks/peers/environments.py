@@ -23,9 +23,11 @@ CLIENT_ENVIRONMENT = {
     "ours": "ours",
     "ours-uvloop": "ours",
     "ours-threading": "ours",
+    "ours-pyepics": "ours",
     "caproto": "caproto",
     "aioca": "aioca",
     "pyepics": "pyepics",
+    "pyepics-pv": "pyepics",
     "repics": "repics",
     "repics-asyncio": "repics",
 }

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from benchmarks.peers.results import Cell, Results
 from benchmarks.peers.rows import CLIENTS, LABELS, OURS, ROWS, Row, row_of
-from benchmarks.peers.target import PEERS, better
+from benchmarks.peers.target import OURS_BLOCKING, PEERS, better
 
 __all__ = [
     "HEADINGS",
@@ -84,7 +84,7 @@ def cpu_table(results: Results, pinning: str, rows: Sequence[Row], clients: Sequ
 
 def ratio_table(results: Results, pinning: str, rows: Sequence[Row], clients: Sequence[str]) -> str:
     """Return by how much ours is better than each of the others, and than the best of the peers."""
-    others = [client for client in clients if client not in (*OURS, "ours-threading")]
+    others = [client for client in clients if client not in (*OURS, *OURS_BLOCKING)]
     head = ["row", *(LABELS.get(client, client) for client in others), "best peer"]
     lines = []
     for row in rows:
@@ -174,7 +174,7 @@ def _header(results: Results) -> str:
     versions = {
         LABELS.get(client, client).strip("*"): version
         for client, version in results.versions.items()
-        if client not in ("floor", "ours-uvloop", "ours-threading", "repics-asyncio")
+        if client not in ("floor", "ours-uvloop", *OURS_BLOCKING, "pyepics-pv", "repics-asyncio")
     }
     facts += [f"{name} {version}" for name, version in versions.items() if name != "ours"]
     return "; ".join(facts)

@@ -32,9 +32,11 @@ SCRIPTS: dict[str, list[str]] = {
     "ours": ["with_ours.py"],
     "ours-uvloop": ["with_ours.py", "--uvloop"],
     "ours-threading": ["with_ours_threading.py"],
+    "ours-pyepics": ["with_ours_pyepics.py"],
     "caproto": ["with_caproto_original.py"],
     "aioca": ["with_aioca.py"],
     "pyepics": ["with_pyepics.py"],
+    "pyepics-pv": ["with_pyepics.py"],
     "repics": ["with_repics.py"],
     "repics-asyncio": ["with_repics_asyncio.py"],
 }

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from benchmarks.peers.results import Cell
 from benchmarks.peers.unit import Unit
 
-__all__ = ["ASYNCIO_PEERS", "PEERS", "Target", "better"]
+__all__ = ["ASYNCIO_PEERS", "OURS_BLOCKING", "PEERS", "Target", "better"]
 
-PEERS = ("caproto", "aioca", "pyepics", "repics", "repics-asyncio")
+PEERS = ("caproto", "aioca", "pyepics", "pyepics-pv", "repics", "repics-asyncio")
+OURS_BLOCKING = ("ours-threading", "ours-pyepics")
 ASYNCIO_PEERS = ("caproto", "aioca", "repics-asyncio")
 
 
@@ -36,8 +37,8 @@ class Target:
     cpu : float or None
         At most, in seconds per operation.
     lossless : bool
-    threading_rivals : tuple of str
-        Blocking clients that ours for programs with threads has to be ahead of.
+    blocking_rivals : tuple of str
+        Blocking clients that ours with blocking calls have to be ahead of.
     """
 
     text: str = ""
@@ -49,13 +50,15 @@ class Target:
     p99: float | None = None
     cpu: float | None = None
     lossless: bool = False
-    threading_rivals: tuple[str, ...] = ("pyepics",)
+    blocking_rivals: tuple[str, ...] = ("pyepics", "pyepics-pv")
 
     def shortfalls(self, unit: Unit, cells: Mapping[str, Cell]) -> Iterator[str]:
         """Tell in words which conditions the cells of a row, by client, do not meet.
 
         What was not measured is not judged.
         """
+        for client in OURS_BLOCKING:
+            yield from self._against_peers(unit, cells, client, 1.0, self.blocking_rivals)
         ours = cells["ours"]
         mine = ours.median(unit)
         if mine is None:
@@ -64,7 +67,6 @@ class Target:
             return
         yield from self._against_peers(unit, cells, "ours", self.times_best, self.rivals)
         yield from self._against_peers(unit, cells, "ours-uvloop", self.uvloop_times_best, PEERS)
-        yield from self._against_peers(unit, cells, "ours-threading", 1.0, self.threading_rivals)
         floor = cells["floor"].median(unit)
         if self.of_floor is not None and floor:
             share = better(unit, mine, floor)

@@ -16,9 +16,11 @@ DRIVERS = {
     "ours": "ours:OurDriver",
     "ours-uvloop": "ours:OurUvloopDriver",
     "ours-threading": "ours_threading:OurThreadingDriver",
+    "ours-pyepics": "pyepics_pv:OurPyepicsDriver",
     "caproto": "caproto_original:CaprotoDriver",
     "aioca": "aioca:AiocaDriver",
     "pyepics": "pyepics:PyepicsDriver",
+    "pyepics-pv": "pyepics_pv:PyepicsPvDriver",
     "repics": "repics:RepicsDriver",
     "repics-asyncio": "repics:RepicsAsyncioDriver",
 }

@@ -40,6 +40,7 @@ __all__ = [
 
 _U16 = Struct(">H")
 _STAMP = Struct(">II")
+_ALARM_AND_STAMP = Struct(">HHII")
 
 ELEMENT_SIZES = (MAX_STRING_SIZE, 2, 4, 2, 1, 4, 8)
 """Bytes per element, by plain type code."""
@@ -248,6 +249,10 @@ class TimeFields(AlarmFields):
     def nanoSeconds(self) -> int:  # noqa: N802
         """Nanoseconds within the second, as they came."""
         return int(_STAMP.unpack_from(self._buffer, 4)[1])
+
+    def numbers(self) -> tuple[int, int, int, int]:
+        """Return status, severity, and seconds and nanoseconds of the EPICS time, as they came, all at once."""
+        return _ALARM_AND_STAMP.unpack_from(self._buffer)
 
 
 class NumericFields(AlarmFields):

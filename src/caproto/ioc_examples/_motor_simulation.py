@@ -331,9 +331,7 @@ class MotorSimulation:
             low = high = 0.0
         await self.show("user_low_limit", min(low, high))
         await self.show("user_high_limit", max(low, high))
-        await self.record.write_metadata(
-            upper_disp_limit=max(low, high), lower_disp_limit=min(low, high)
-        )
+        await self._show_limits_of_positions()
 
     async def set_user_limits(self, low: float, high: float) -> None:
         """Set all limits by those for the user."""
@@ -342,7 +340,25 @@ class MotorSimulation:
         ends = (0.0, 0.0) if low == high else (self.to_dial(low), self.to_dial(high))
         await self.show("dial_low_limit", min(ends))
         await self.show("dial_high_limit", max(ends))
-        await self.record.write_metadata(upper_disp_limit=high, lower_disp_limit=low)
+        await self._show_limits_of_positions()
+
+    async def _show_limits_of_positions(self) -> None:
+        """Tell with the positions how far the motor can go, as clients ask for it (DBR_CTRL)."""
+        fields = self.fields
+        user = fields.user_low_limit.value, fields.user_high_limit.value
+        # Nothing more of VAL: it would refuse what is outside, and the record could not tell the violation (LVIO).
+        await self.record.write_metadata(upper_disp_limit=user[1], lower_disp_limit=user[0])
+        dial = fields.dial_low_limit.value, fields.dial_high_limit.value
+        for position, (low, high) in (
+            (fields.user_readback_value, user),
+            (fields.dial_readback_value, dial),
+        ):
+            await position.write_metadata(
+                upper_disp_limit=high,
+                lower_disp_limit=low,
+                upper_ctrl_limit=high,
+                lower_ctrl_limit=low,
+            )
 
     async def put_hlm(self, instance: Any, value: Any) -> None:
         """HLM: the upper limit for the user."""

@@ -5,7 +5,14 @@ from __future__ import annotations
 from _thread import allocate_lock
 from typing import Any
 
-from ..arrays import SCALAR_READERS, Buffer, decode_data, decode_value, encode_values
+from ..arrays import (
+    SCALAR_READERS,
+    STAMPED_SCALAR_READERS,
+    Buffer,
+    decode_data,
+    decode_value,
+    encode_values,
+)
 from ..dbr import DBR_TYPES, ELEMENT_SIZES, METADATA_SIZES, NATIVE_TYPES, DbrMetadata
 from ..enums import ChannelType, Command
 from ..status import CAStatus, CAStatusCode, status_from_code
@@ -130,6 +137,17 @@ class DataMessage(Message):
             with _large_values:
                 return self._large_value(self._payload)
         return decode_value(self._payload, head[2], head[3])
+
+    def stamped_scalar(self) -> tuple[Any, ...] | None:
+        """Return status, severity, seconds and nanoseconds of the EPICS time, and the value, all as numbers.
+
+        None if this is not one number with its time.
+        """
+        head = self._head
+        reader = STAMPED_SCALAR_READERS.get(head[2])
+        if reader is None or head[3] != 1 or head[1] < reader.size:
+            return None
+        return reader.unpack_from(self._payload)
 
     def _large_data(self, payload: memoryview) -> Any:
         """Return `data` of a payload that has memory of its own."""

@@ -10,7 +10,16 @@ from ..._protocol.enums import ChannelType
 from ..._protocol.messages import EventAddResponse, ReadNotifyResponse
 from ..._protocol.metadata import AlarmFields, EnumFields, NumericFields, TimeFields
 
-__all__ = ["CTRL_FIELDS", "FIELDS", "FORMS", "TIME_FIELDS", "fields_of", "form_type", "type_name"]
+__all__ = [
+    "CTRL_FIELDS",
+    "FIELDS",
+    "FORMS",
+    "TIME_FIELDS",
+    "fields_of",
+    "form_type",
+    "time_fields",
+    "type_name",
+]
 
 TIME_FIELDS = ("status", "severity", "timestamp", "posixseconds", "nanoseconds")
 LIMIT_FIELDS = (
@@ -51,20 +60,30 @@ def type_name(data_type: int) -> str:
     return _PREFIXES[data_type // 7] + _NAMES[data_type % 7]
 
 
+def time_fields(status: int, severity: int, seconds: int, nanoseconds: int) -> dict[str, Any]:
+    """Return alarm and time by pyepics' names; the time is that of EPICS."""
+    whole = seconds + EPICS2UNIX_EPOCH
+    return {
+        "status": status,
+        "severity": severity,
+        "timestamp": whole + 1e-9 * nanoseconds,
+        "posixseconds": float(whole),
+        "nanoseconds": nanoseconds,
+    }
+
+
 def fields_of(response: ReadNotifyResponse | EventAddResponse) -> dict[str, Any]:
     """Return what came with a value, by pyepics' names."""
     metadata = response.metadata
+    if isinstance(metadata, TimeFields):  # first: all updates have these, as a rule
+        return time_fields(*metadata.numbers())
     if not isinstance(metadata, AlarmFields):
         return {}
     fields: dict[str, Any] = {
         "status": int(metadata.status),
         "severity": int(metadata.severity),
     }
-    if isinstance(metadata, TimeFields):
-        fields["timestamp"] = metadata.timestamp
-        fields["posixseconds"] = float(metadata.secondsSinceEpoch + EPICS2UNIX_EPOCH)
-        fields["nanoseconds"] = metadata.nanoSeconds
-    elif isinstance(metadata, EnumFields):
+    if isinstance(metadata, EnumFields):
         labels = metadata.enum_strings
         if labels:
             fields["enum_strs"] = tuple(label.decode("latin-1") for label in labels)

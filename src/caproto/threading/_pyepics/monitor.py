@@ -26,7 +26,7 @@ class Monitor:
     count : int or None
     mask : int
     callback : callable
-        ``f(response)``, on a worker thread.
+        ``f(subscription, response)``, on a worker thread.
     """
 
     def __init__(
@@ -35,16 +35,12 @@ class Monitor:
         form: str,
         count: int | None,
         mask: int,
-        callback: Callable[[Any], None],
+        callback: Callable[[Any, Any], None],
     ) -> None:
         native = pv.channel.native_data_type if pv.channel is not None else None
         family = "time" if form == "ctrl" and native == 0 else FORMS[form]  # as `form_type`
         self._subscription = pv.subscribe(family, count, mask=SubscriptionType(mask))
-        self._callback = callback
-        self._token: int | None = self._subscription.add_callback(self._update, strong=True)
-
-    def _update(self, subscription: Any, response: Any) -> None:
-        self._callback(response)
+        self._token: int | None = self._subscription.add_callback(callback, strong=True)
 
     def clear(self) -> None:
         """End it; others who share the subscription go on."""

@@ -49,6 +49,8 @@ def as_text(
     value: Any, native: ChannelType, type_name: str, labels: Sequence[str] | None, precision: Any
 ) -> Any:
     """Return `value` as a person would read it; of an array of strings a list of them."""
+    if type(value) is float:  # first: most are numbers
+        return str(value) if precision is None else _rounded(value, precision)
     if value is None:
         return None
     if native is ChannelType.STRING:
@@ -68,6 +70,8 @@ def as_text(
 
 def _rounded(value: float, precision: int) -> str:
     """Write a number with as many digits as the PV says; very large and small ones with an exponent."""
+    if 1e-3 < value < 1e4:  # needs no logarithm, which takes as long as all the rest
+        return f"{value:.{precision if precision > 0 else 0}f}"
     magnitude = abs(value + 1e-9)
     style = "f"
     if math.isfinite(value) and magnitude and abs(int(math.log10(magnitude))) > 4:
