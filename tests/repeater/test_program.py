@@ -280,16 +280,16 @@ def test_it_goes_on_when_the_system_has_no_more_file_descriptors(
         raise next(outcomes)
 
     with repeater.check_for_running_repeater(("127.0.0.1", loopback.repeater_port)) as sock:
-        shell = repeater._Shell(sock)
+        shell = repeater.RepeaterShell(sock)
         with Client(loopback.repeater_port) as client, monkeypatch.context() as patch:
             client.send(REGISTER)
             client.send(REGISTER)
             client.send(REGISTER)
             # first where an answer is sent, then where a datagram is judged
-            patch.setattr(repeater._Shell, "_client_socket", fail)
+            patch.setattr(repeater.RepeaterShell, "_client_socket", fail)
             shell._receive(REGISTER, Address(*client.sock.getsockname()))
             assert "Sending to client" in caplog.text
-            patch.setattr(repeater._Shell, "_receive", fail)
+            patch.setattr(repeater.RepeaterShell, "_receive", fail)
             with pytest.raises(KeyboardInterrupt):
                 shell.serve()
             assert "A datagram is lost: [Errno 24]" in caplog.text

@@ -32,9 +32,14 @@ class BackgroundLoop:
     program that has disconnected has no thread left.
 
     What threads hand over runs on the loop in the order in which it came.
+
+    Parameters
+    ----------
+    name : str
+        Of the thread.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "caproto-loop") -> None:
         # uvloop would gain nothing here: the time goes into waking threads up. On Windows, only this kind of loop
         # can watch UDP sockets.
         self.loop = asyncio.SelectorEventLoop()
@@ -44,7 +49,7 @@ class BackgroundLoop:
         self._inbox: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
         self._awake = False
         self._waking: set[int] = set()  # threads that are about to wake the loop
-        self._thread = threading.Thread(target=self._run, name="caproto-loop", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         try:
             self._thread.start()
         except RuntimeError:

@@ -231,10 +231,14 @@ _lock = threading.RLock()  # re-entrant for signal handlers
 _sessions: dict[tuple[str | None, ...], Session] = {}
 
 
+def _places() -> tuple[str | None, ...]:
+    find = os.environ.get
+    return tuple(find(name) for name in _PLACES)
+
+
 def session_for(repeater: bool) -> Session:
     """Return the connections that suit the environment as it is now."""
-    find = os.environ.get
-    key = ("" if repeater else None, *(find(name) for name in _PLACES))
+    key = ("" if repeater else None, *_places())
     session = _sessions.get(key)
     if session is not None and session.usable:
         return session
@@ -249,11 +253,13 @@ def session_for(repeater: bool) -> Session:
         return session
 
 
-def close_sessions() -> None:
-    """Close all connections; the next call makes new ones."""
+def close_sessions(*, of_this_environment: bool = False) -> None:
+    """Close all connections, or those that suit the environment as it is now; the next call makes new ones."""
     with _lock:
-        while _sessions:
-            _sessions.popitem()[1].disconnect()
+        places = _places()
+        for key in list(_sessions):
+            if not of_this_environment or key[1:] == places:
+                _sessions.pop(key).disconnect()
 
 
 def _after_fork_in_child() -> None:

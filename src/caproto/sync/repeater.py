@@ -56,7 +56,7 @@ def run(host: str = "0.0.0.0") -> None:
     settings = RepeaterSettings.from_environ()
     with check_for_running_repeater((host, settings.repeater_port)) as sock:
         _join_groups(sock, settings.multicast_groups)
-        shell = _Shell(sock)
+        shell = RepeaterShell(sock)
         logger.info("Repeater is listening on %s:%d", *sock.getsockname())
         try:
             shell.serve()
@@ -126,7 +126,7 @@ def _is_local(host: str) -> bool:
     return True
 
 
-class _Shell:
+class RepeaterShell:
     """The sockets of a repeater: the one that hears, and one connected to each client.
 
     A connected socket learns when the port it sends to is closed, which one that sends to many
@@ -142,14 +142,18 @@ class _Shell:
         """Receive and send for ever."""
         self._sock.settimeout(_WAIT)
         while True:
-            try:
-                datagram, source = self._sock.recvfrom(MAX_UDP_RECV)
-                self._receive(datagram, Address(*source))
-            except TimeoutError:
-                continue
-            except OSError as error:
-                # We have run out of file descriptors; or, on Windows, a receiver is gone.
-                logger.debug("A datagram is lost: %s", error)
+            self.serve_one()
+
+    def serve_one(self) -> None:
+        """Receive one datagram, if there is one in time, and send what follows from it."""
+        try:
+            datagram, source = self._sock.recvfrom(MAX_UDP_RECV)
+            self._receive(datagram, Address(*source))
+        except (TimeoutError, BlockingIOError):
+            return
+        except OSError as error:
+            # We have run out of file descriptors; or, on Windows, a receiver is gone.
+            logger.debug("A datagram is lost: %s", error)
 
     def close(self) -> None:
         """Close the sockets of the clients."""
