@@ -7,6 +7,7 @@ import inspect
 import os
 import signal
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -137,20 +138,16 @@ class MakeCIoc(Protocol):
 @pytest.fixture
 def make_c_ioc(tmp_path: Path) -> Iterator[MakeCIoc]:
     """Start private C IOCs: ``make_c_ioc()`` with the interop database, or with the files given."""
-    started: list[CIoc] = []
+    with ExitStack() as started:
 
-    def make(*databases: Path, **options: Any) -> CIoc:
-        if databases:
-            ioc = CIoc(*databases, folder=tmp_path, **options)
-        else:
-            ioc = CIoc.interop(folder=tmp_path, **options)
-        started.append(ioc)
-        ioc.start()
-        return ioc
+        def make(*databases: Path, **options: Any) -> CIoc:
+            if databases:
+                ioc = CIoc(*databases, folder=tmp_path, **options)
+            else:
+                ioc = CIoc.interop(folder=tmp_path, **options)
+            return started.enter_context(ioc)
 
-    yield make
-    for ioc in started:
-        ioc.stop()
+        yield make
 
 
 class MakeOurIoc(Protocol):
@@ -162,14 +159,10 @@ class MakeOurIoc(Protocol):
 @pytest.fixture
 def make_our_ioc(tmp_path: Path) -> Iterator[MakeOurIoc]:
     """Start IOCs of ours as programs: ``make_our_ioc(module, ready_pv, *arguments)``."""
-    started: list[OurIoc] = []
+    with ExitStack() as started:
 
-    def make(module: str, ready_pv: str, *arguments: str, **options: Any) -> OurIoc:
-        ioc = OurIoc(module, ready_pv, *arguments, folder=tmp_path, **options)
-        started.append(ioc)
-        ioc.start()
-        return ioc
+        def make(module: str, ready_pv: str, *arguments: str, **options: Any) -> OurIoc:
+            ioc = OurIoc(module, ready_pv, *arguments, folder=tmp_path, **options)
+            return started.enter_context(ioc)
 
-    yield make
-    for ioc in started:
-        ioc.stop()
+        yield make

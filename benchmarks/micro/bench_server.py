@@ -8,7 +8,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.micro.bench_monitor import report
 from caproto import ChannelDouble
-from tests.server.fake_shell import Client, message
+from tests.server.fake_shell import Client
+from tests.support.raw_messages import raw_message
 
 REQUESTS = 1_000
 CLIENTS = 100
@@ -21,7 +22,7 @@ def test_reads_are_answered_while_the_chunk_is_walked(benchmark: BenchmarkFixtur
     """Guards the bytes that are kept from the last one who asked: the target is 1.0 us."""
     client = Client({"pv": ChannelDouble(value=1.5)})
     sid = client.create("pv")
-    chunk = b"".join(message(15, TIME_DOUBLE, 1, sid, ioid) for ioid in range(REQUESTS))
+    chunk = b"".join(raw_message(15, TIME_DOUBLE, 1, sid, ioid) for ioid in range(REQUESTS))
     writes = client.shell.writes
 
     def feed() -> None:
@@ -40,7 +41,7 @@ def test_confirmed_writes(benchmark: BenchmarkFixture) -> None:
     client = Client({"pv": data})
     sid = client.create("pv")
     chunk = b"".join(
-        message(19, 6, 1, sid, ioid, struct.pack(">d", ioid)) for ioid in range(REQUESTS)
+        raw_message(19, 6, 1, sid, ioid, struct.pack(">d", ioid)) for ioid in range(REQUESTS)
     )
     writes = client.shell.writes
 

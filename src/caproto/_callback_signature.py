@@ -1,4 +1,4 @@
-"""Callbacks of subscriptions that were written for an older signature."""
+"""Signatures of callbacks of subscriptions: the one of today, and an older one that is still taken."""
 
 from __future__ import annotations
 
@@ -6,9 +6,50 @@ import inspect
 import warnings
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
-__all__ = ["adapt_old_callback_signature"]
+__all__ = [
+    "Reference",
+    "accepts_two_arguments",
+    "adapt_old_callback_signature",
+    "weak_reference",
+    "with_old_signature",
+]
+
+Reference: TypeAlias = "Callable[[], Callable[..., Any] | None]"
+"""Gives a callback, or None when nobody has it any more."""
+
+
+def accepts_two_arguments(func: Callable[..., Any]) -> bool:
+    """Tell whether `func` takes ``(sub, response)``; what cannot be inspected (as some written in C) does."""
+    try:
+        inspect.signature(func).bind(None, None)
+    except TypeError:
+        return False
+    except ValueError:
+        return True
+    return True
+
+
+def weak_reference(
+    func: Callable[..., Any], on_death: Callable[[Any], None] | None = None
+) -> weakref.ref[Callable[..., Any]]:
+    """Return a weak reference to a function, or to a method by way of its object."""
+    if inspect.ismethod(func):
+        return weakref.WeakMethod(func, on_death)
+    return weakref.ref(func, on_death)
+
+
+def with_old_signature(reference: Reference) -> Reference:
+    """Let a callback of the form ``f(response)`` be called as ``f(sub, response)``."""
+
+    def adapted() -> Callable[..., Any] | None:
+        func = reference()
+        if func is None:
+            return None
+        return lambda sub, response: func(response)
+
+    return adapted
 
 
 def adapt_old_callback_signature(
@@ -33,20 +74,14 @@ def adapt_old_callback_signature(
     UserWarning
         If `func` takes only a response.
     """
-    try:
-        inspect.signature(func).bind(None, None)
-    except TypeError:
-        pass
-    except ValueError:  # cannot be inspected, as some written in C
-        return func
-    else:
+    if accepts_two_arguments(func):
         return func
     warnings.warn(
         f"{func!r} takes only a response. Callbacks of subscriptions are called as "
         "func(sub, response); func(response) will not be supported for ever.",
         stacklevel=2,
     )
-    reference = _weak(func, None)
+    reference = weak_reference(func)
 
     def adapted(sub: Any, response: Any) -> Any:
         """Call the old callback if it still exists."""
@@ -57,12 +92,5 @@ def adapt_old_callback_signature(
         """Let go of the adapted function; until then the default argument keeps it."""
         weakref_set.discard(dead)
 
-    weakref_set.add(_weak(func, forget))
+    weakref_set.add(weak_reference(func, forget))
     return adapted
-
-
-def _weak(func: Callable[..., Any], on_death: Callable[[Any], Any] | None) -> weakref.ref[Any]:
-    """Refer weakly to a function, or to a method by way of its object."""
-    if inspect.ismethod(func):
-        return weakref.WeakMethod(func, on_death)
-    return weakref.ref(func, on_death)

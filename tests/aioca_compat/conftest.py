@@ -1,15 +1,5 @@
-"""A C IOC for these tests alone: they write to many of its PVs."""
+"""These tests write to many PVs of the C IOC, so they have one of their own."""
 
-from __future__ import annotations
+from tests.support.own_c_ioc import own_c_ioc
 
-from collections.abc import Iterator
-
-import pytest
-
-from tests.support import CIoc
-
-
-@pytest.fixture(scope="package")
-def c_ioc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CIoc]:
-    with CIoc.interop(folder=tmp_path_factory.mktemp("c_ioc")) as ioc:
-        yield ioc
+__all__ = ["own_c_ioc"]

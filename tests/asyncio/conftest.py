@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -80,17 +81,12 @@ class StartIoc(Protocol):
 @pytest.fixture(params=KINDS)
 def start_ioc(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StartIoc]:
     """Start IOCs that the test may stop, freeze and kill: ``start_ioc(port)``."""
-    started: list[Ioc] = []
+    with ExitStack() as started:
 
-    def start(port: int) -> Ioc:
-        ioc = make_ioc(request.param, tmp_path, port=port)
-        started.append(ioc)
-        ioc.start()
-        return ioc
+        def start(port: int) -> Ioc:
+            return started.enter_context(make_ioc(request.param, tmp_path, port=port))
 
-    yield start
-    for ioc in started:
-        ioc.stop()
+        yield start
 
 
 @pytest.fixture

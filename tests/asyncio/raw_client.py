@@ -6,36 +6,11 @@ import asyncio
 import struct
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 from caproto.asyncio.server import Context
 from caproto.server import AccessRules, ClientLimits
-
-HEADER = struct.Struct(">HHHHII")
-
-
-class Message(NamedTuple):
-    """One message, taken apart."""
-
-    command: int
-    data_type: int
-    data_count: int
-    p1: int
-    p2: int
-    payload: bytes
-
-
-def pack(
-    command: int,
-    data_type: int = 0,
-    data_count: int = 0,
-    p1: int = 0,
-    p2: int = 0,
-    payload: bytes = b"",
-) -> bytes:
-    """Build a message; the payload is padded."""
-    payload += bytes(-len(payload) % 8)
-    return HEADER.pack(command, len(payload), data_type, data_count, p1, p2) + payload
+from tests.support.raw_messages import RawMessage, next_message, raw_message
 
 
 class RawClient:
@@ -56,24 +31,21 @@ class RawClient:
         """Send messages in one write."""
         self.writer.write(b"".join(messages))
 
-    async def next(self) -> Message:
+    async def next(self) -> RawMessage:
         """Return the next message."""
-        command, size, data_type, count, p1, p2 = HEADER.unpack(await self.reader.readexactly(16))
-        if size == 0xFFFF:
-            size, count = struct.unpack(">II", await self.reader.readexactly(8))
-        return Message(command, data_type, count, p1, p2, await self.reader.readexactly(size))
+        return await next_message(self.reader)
 
     async def create(self, name: str, cid: int = 1) -> int:
         """Open a channel and return its sid."""
-        self.send(pack(18, 0, 0, cid, 13, name.encode() + b"\0"))
+        self.send(raw_message(18, 0, 0, cid, 13, name.encode() + b"\0"))
         while True:
             message = await self.next()
             if message.command == 18:
                 return message.p2
 
-    async def subscribe(self, sid: int, id_: int = 0, data_type: int = 6) -> Message:
+    async def subscribe(self, sid: int, id_: int = 0, data_type: int = 6) -> RawMessage:
         """Subscribe to values and alarms, and return the first update."""
-        self.send(pack(1, data_type, 0, sid, id_, struct.pack(">fffHxx", 0, 0, 0, 5)))
+        self.send(raw_message(1, data_type, 0, sid, id_, struct.pack(">fffHxx", 0, 0, 0, 5)))
         return await self.next()
 
     async def closed(self) -> bool:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import struct
 from collections.abc import Callable
 from types import TracebackType
 from typing import cast
 
-from .sent_messages import CREATE_CHAN, SentMessage, split
+from tests.support.raw_messages import HEADER, RawMessage, next_message, raw_message, split_messages
 
-HEADER = struct.Struct(">HHHHII")
+from .sent_messages import CREATE_CHAN
 
 VERSION, SEARCH, ACCESS_RIGHTS = 0, 6, 22
 CREATE_CH_FAIL, SERVER_DISCONN = 26, 27
@@ -18,17 +17,10 @@ DOUBLE = 6
 READ_AND_WRITE = 3
 
 
-def message(
-    command: int, data_type: int = 0, count: int = 0, first: int = 0, last: int = 0
-) -> bytes:
-    """Return a message without payload."""
-    return HEADER.pack(command, 0, data_type, count, first, last)
-
-
-def channel(created: SentMessage, sid: int = 1) -> bytes:
+def channel(created: RawMessage, sid: int = 1) -> bytes:
     """Return the answer to a CREATE_CHAN: a scalar double that may be read and written."""
-    cid = created.parameter1
-    return message(ACCESS_RIGHTS, 0, 0, cid, READ_AND_WRITE) + message(
+    cid = created.p1
+    return raw_message(ACCESS_RIGHTS, 0, 0, cid, READ_AND_WRITE) + raw_message(
         CREATE_CHAN, DOUBLE, 1, cid, sid
     )
 
@@ -48,7 +40,7 @@ class ScriptedServer:
         TCP port in the answers to searches; 0 for none.
     searches : list of str
         The names of all search requests, in order.
-    received : list of SentMessage
+    received : list of RawMessage
         Everything that came by TCP, on whatever connection.
     on_message : callable
         ``f(message) -> bytes``: what to answer. By default, a channel for each CREATE_CHAN.
@@ -59,14 +51,14 @@ class ScriptedServer:
     def __init__(self, port: int) -> None:
         self.port = self.advertised_port = port
         self.searches: list[str] = []
-        self.received: list[SentMessage] = []
-        self.on_message: Callable[[SentMessage], bytes] = self.answer
+        self.received: list[RawMessage] = []
+        self.on_message: Callable[[RawMessage], bytes] = self.answer
         self.version: int | None = 13
         self.connections: list[asyncio.StreamWriter] = []
         self._udp: asyncio.DatagramTransport | None = None
         self._tcp: asyncio.Server | None = None
 
-    def answer(self, received: SentMessage) -> bytes:
+    def answer(self, received: RawMessage) -> bytes:
         """Make every channel."""
         return channel(received) if received.command == CREATE_CHAN else b""
 
@@ -103,11 +95,10 @@ class ScriptedServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections.append(writer)
         if self.version is not None:
-            writer.write(message(VERSION, 0, self.version))
+            writer.write(raw_message(VERSION, 0, self.version))
         try:
-            while header := await reader.readexactly(HEADER.size):
-                payload = await reader.readexactly(HEADER.unpack(header)[1])
-                (received,) = split(header + payload)
+            while True:
+                received = await next_message(reader)
                 self.received.append(received)
                 writer.write(self.on_message(received))
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -129,12 +120,12 @@ class _Searches(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, address: tuple[str, int]) -> None:
         server = self._server
         version = server.version or 0
-        reply = message(VERSION, 0, version)
-        for request in split(data):
+        reply = raw_message(VERSION, 0, version)
+        for request in split_messages(data):
             if request.command == SEARCH:
                 server.searches.append(request.payload.rstrip(b"\0").decode())
                 reply += HEADER.pack(
-                    SEARCH, 8, server.advertised_port, 0, 0xFFFFFFFF, request.parameter1
+                    SEARCH, 8, server.advertised_port, 0, 0xFFFFFFFF, request.p1
                 ) + version.to_bytes(2, "big").ljust(8, b"\0")
         if server.advertised_port:
             self._transport.sendto(reply, address)

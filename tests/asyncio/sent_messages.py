@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import struct
-from dataclasses import dataclass
 from typing import Any
 
 from caproto.asyncio.client import PV, VirtualCircuitManager
-
-HEADER = struct.Struct(">HHHHII")
-EXTENSION = struct.Struct(">II")
+from tests.support.raw_messages import RawMessage, split_messages
 
 EVENT_ADD, EVENT_CANCEL = 1, 2
 READ, WRITE = 3, 4
@@ -17,34 +13,6 @@ EVENTS_OFF, EVENTS_ON = 8, 9
 CLEAR_CHANNEL = 12
 READ_NOTIFY, CREATE_CHAN, WRITE_NOTIFY = 15, 18, 19
 ECHO = 23
-
-
-@dataclass(frozen=True)
-class SentMessage:
-    """One message, by the fields of its header."""
-
-    command: int
-    data_type: int
-    data_count: int
-    parameter1: int
-    parameter2: int
-    payload: bytes
-
-
-def split(stream: bytes) -> list[SentMessage]:
-    """Take whole messages apart, with plain struct so as not to trust what is tested."""
-    messages = []
-    offset = 0
-    while offset < len(stream):
-        command, size, data_type, count, first, second = HEADER.unpack_from(stream, offset)
-        offset += HEADER.size
-        if size == 0xFFFF:
-            size, count = EXTENSION.unpack_from(stream, offset)
-            offset += EXTENSION.size
-        payload = stream[offset : offset + size]
-        offset += size
-        messages.append(SentMessage(command, data_type, count, first, second, payload))
-    return messages
 
 
 def circuit_of(pv: PV) -> VirtualCircuitManager:
@@ -77,15 +45,15 @@ class SentMessages:
         core._write = write
 
     @property
-    def messages(self) -> list[SentMessage]:
+    def messages(self) -> list[RawMessage]:
         """The messages so far."""
-        return split(bytes(self._stream))
+        return split_messages(bytes(self._stream))
 
     @property
     def commands(self) -> list[int]:
         """Their command numbers."""
         return [message.command for message in self.messages]
 
-    def of(self, command: int) -> list[SentMessage]:
+    def of(self, command: int) -> list[RawMessage]:
         """Return the messages with that command number."""
         return [message for message in self.messages if message.command == command]

@@ -11,8 +11,9 @@ import pytest
 
 from caproto import ChannelDouble, ChannelType
 from caproto.server import ClientLimits
+from tests.support.raw_messages import raw_message
 
-from .raw_client import RawClient, pack, serving
+from .raw_client import RawClient, serving
 from .waiting import until
 
 COUNT = 250_000  # elements: 2 MB
@@ -49,7 +50,7 @@ async def test_slow_client_of_large_arrays_costs_bounded_memory_and_nobody_else_
         assert context.port is not None
         slow, quick = await slow_client(context.port), await RawClient.connect(context.port)
         for client in (slow, quick):
-            client.send(pack(0, 0, 13))
+            client.send(raw_message(0, 0, 13))
         for id_, name in enumerate(pvs):
             slow_sid = await slow.create(name, id_)
             assert (await slow.subscribe(slow_sid, id_)).data_count == COUNT
@@ -86,7 +87,7 @@ async def test_a_thousand_clients_all_get_every_update(loopback: Any) -> None:
         for _ in range(MANY // 50):
             clients += await asyncio.gather(*(RawClient.connect(context.port) for _ in range(50)))
         for client in clients:
-            client.send(pack(0, 0, 13))
+            client.send(raw_message(0, 0, 13))
             await client.subscribe(await client.create("x"), 5)
         assert len(context.circuits) == context.circuits_of_host["127.0.0.1"] == MANY
         for number in (1.0, 2.0):
@@ -122,21 +123,21 @@ async def test_one_connection_too_many_from_a_host_is_told_why_and_closed(loopba
         await fourth.close()
 
 
-CREATE = pack(0, 0, 13) + pack(18, 0, 0, 1, 13, b"x\0")
+CREATE = raw_message(0, 0, 13) + raw_message(18, 0, 0, 1, 13, b"x\0")
 HOSTILE = {
     "noise": b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n",
-    "a command that does not exist": pack(200),
-    "a command of servers": pack(22),
+    "a command that does not exist": raw_message(200),
+    "a command of servers": raw_message(22),
     "an odd payload": struct.pack(">HHHHII", 15, 3, 0, 0, 0, 0) + b"abc",
     "4 GB": extended(19, 0xFFFFFFF8, 6, 0x1FFFFFFF, 1, 1),
     "4 GB for a channel": CREATE + extended(19, 0xFFFFFFF8, 6, 0x1FFFFFFF, 1, 1),
     "4 GB of a name": extended(18, 0xFFFFFFF8, 0, 0, 1, 13),
-    "a channel that it does not have": pack(15, 6, 1, 77, 1),
-    "another's channel": pack(19, 6, 1, 1, 1, bytes(8)),
-    "a short subscription": CREATE + pack(1, 6, 1, 1, 1, b"1234"),
-    "a subscription that it does not have": CREATE + pack(2, 6, 1, 1, 9),
-    "an old version": pack(18, 0, 0, 1, 1, b"x\0"),
-    "a priority that there is not": pack(0, 500, 13),
+    "a channel that it does not have": raw_message(15, 6, 1, 77, 1),
+    "another's channel": raw_message(19, 6, 1, 1, 1, bytes(8)),
+    "a short subscription": CREATE + raw_message(1, 6, 1, 1, 1, b"1234"),
+    "a subscription that it does not have": CREATE + raw_message(2, 6, 1, 1, 9),
+    "an old version": raw_message(18, 0, 0, 1, 1, b"x\0"),
+    "a priority that there is not": raw_message(0, 500, 13),
     "ones": b"\xff" * 5000,
 }
 
@@ -147,7 +148,7 @@ async def test_hostile_client_is_dropped_alone(loopback: Any, attack: str) -> No
     async with serving({"x": pv}) as context:
         assert context.port is not None
         good = await RawClient.connect(context.port)
-        good.send(pack(0, 0, 13))
+        good.send(raw_message(0, 0, 13))
         sid = await good.create("x")
         await good.subscribe(sid, 5)
         hostile = await RawClient.connect(context.port)
@@ -156,7 +157,7 @@ async def test_hostile_client_is_dropped_alone(loopback: Any, attack: str) -> No
         await hostile.close()
         await pv.write(2.0)
         assert first_double((await good.next()).payload) == 2.0
-        good.send(pack(15, 6, 1, sid, 3))
+        good.send(raw_message(15, 6, 1, sid, 3))
         assert (await good.next()).command == 15
         assert len(context.circuits) == 1
         await good.close()
@@ -164,15 +165,15 @@ async def test_hostile_client_is_dropped_alone(loopback: Any, attack: str) -> No
 
 HARMLESS = {
     "nothing at all": b"",
-    "half a header": pack(15)[:9],
-    "half a payload": pack(18, 0, 0, 1, 13, b"x" * 80)[:40],
+    "half a header": raw_message(15)[:9],
+    "half a payload": raw_message(18, 0, 0, 1, 13, b"x" * 80)[:40],
     "half a large array": CREATE + extended(19, 1 << 20, 6, 1 << 17, 1, 1) + bytes(5000),
     "types and counts that there are not": CREATE
-    + b"".join(pack(15, t, n, 1, 1) for t in (35, 99, 65535) for n in (0, 65535)),
+    + b"".join(raw_message(15, t, n, 1, 1) for t in (35, 99, 65535) for n in (0, 65535)),
     "reads of the longest arrays": CREATE
     + b"".join(extended(15, 0, 0, 0xFFFFFFFF, 1, n) for n in range(50)),
     "a thousand updates at once": CREATE
-    + b"".join(pack(1, 6, 0, 1, n, struct.pack(">fffHxx", 0, 0, 0, 1)) for n in range(1000)),
+    + b"".join(raw_message(1, 6, 0, 1, n, struct.pack(">fffHxx", 0, 0, 0, 1)) for n in range(1000)),
 }
 
 
@@ -184,11 +185,11 @@ async def test_client_that_stops_in_the_middle_leaves_nothing_behind(
     async with serving({"x": pv}) as context:
         assert context.port is not None
         good = await RawClient.connect(context.port)
-        good.send(pack(0, 0, 13))
+        good.send(raw_message(0, 0, 13))
         sid = await good.create("x")
         bad = await RawClient.connect(context.port)
         bad.send(HARMLESS[start])
-        good.send(pack(15, 6, 1, sid, 3))
+        good.send(raw_message(15, 6, 1, sid, 3))
         assert (await good.next()).command == 15
         bad.writer.transport.abort()
         await until(lambda: len(context.circuits) == 1)
@@ -206,25 +207,25 @@ async def test_arrays_grow_shrink_and_vanish_with_a_count_of_zero(loopback: Any)
     async with serving({"x": pv}) as context:
         assert context.port is not None
         client = await RawClient.connect(context.port)
-        client.send(pack(0, 0, 13), pack(18, 0, 0, 1, 13, b"x\0"))
+        client.send(raw_message(0, 0, 13), raw_message(18, 0, 0, 1, 13, b"x\0"))
         await client.next()
         created = await client.next()
         assert created.data_count == 5
         sid = created.p2
         first = await client.subscribe(sid, 5)
         assert (first.data_count, len(first.payload)) == (2, 16)
-        fixed = pack(1, 6, 3, sid, 6, struct.pack(">fffHxx", 0, 0, 0, 1))
+        fixed = raw_message(1, 6, 3, sid, 6, struct.pack(">fffHxx", 0, 0, 0, 1))
         client.send(fixed)
         assert struct.unpack(">3d", (await client.next()).payload) == (1.0, 2.0, 0.0)
         for values in ([1.0, 2.0, 3.0, 4.0, 5.0], [], [9.0], []):
             payload = struct.pack(f">{len(values)}d", *values)
-            client.send(pack(19, ChannelType.DOUBLE, len(values), sid, 1, payload))
+            client.send(raw_message(19, ChannelType.DOUBLE, len(values), sid, 1, payload))
             update, as_three, done = [await client.next() for _ in range(3)]
             assert (update.p2, update.data_count, update.payload) == (5, len(values), payload)
             assert (as_three.p2, as_three.data_count) == (6, 3)
             assert as_three.payload == payload[:24].ljust(24, b"\0")
             assert (done.command, done.p1) == (19, 1)
-            client.send(pack(15, 6, 0, sid, 2))
+            client.send(raw_message(15, 6, 0, sid, 2))
             answer = await client.next()
             assert (answer.data_count, answer.payload) == (len(values), payload)
         await client.close()

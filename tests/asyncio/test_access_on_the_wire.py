@@ -12,16 +12,17 @@ from typing import Any
 from caproto import AccessRights, ChannelDouble
 from caproto.server import AccessRules
 from tests.support import CIoc, Program, free_port, loopback_env, python_command
+from tests.support.raw_messages import RawMessage, raw_message
 
-from .raw_client import Message, RawClient, pack, serving
+from .raw_client import RawClient, serving
 
 NORDACCESS, NOWTACCESS = 368, 376
 
 
 async def open_channel(client: RawClient, name: str, user: str = "ada") -> tuple[int, int]:
     """Say who it is, open a channel, and return sid and rights."""
-    client.send(pack(0, 0, 13), pack(20, payload=user.encode() + b"\0"))
-    client.send(pack(18, 0, 0, 1, 13, name.encode() + b"\0"))
+    client.send(raw_message(0, 0, 13), raw_message(20, payload=user.encode() + b"\0"))
+    client.send(raw_message(18, 0, 0, 1, 13, name.encode() + b"\0"))
     rights, created = await client.next(), await client.next()
     assert (rights.command, created.command) == (22, 18)
     return created.p2, rights.p2
@@ -37,11 +38,11 @@ async def test_write_is_refused_on_the_wire_not_only_by_the_rights(loopback: Any
             client = await RawClient.connect(context.port)
             sid, rights = await open_channel(client, "x.VAL", user)
             assert rights == (3 if allowed else 1)
-            client.send(pack(19, 6, 1, sid, 77, value))
+            client.send(raw_message(19, 6, 1, sid, 77, value))
             answer = await client.next()
             assert (answer.command, answer.p1) == (19, 1 if allowed else NOWTACCESS)
             if not allowed:
-                client.send(pack(4, 6, 1, sid, 1, value))
+                client.send(raw_message(4, 6, 1, sid, 1, value))
                 answer = await client.next()
                 assert (answer.command, answer.p2) == (11, NOWTACCESS)
                 assert pv.value == 0.0
@@ -64,7 +65,7 @@ async def test_new_rules_reach_connected_clients(loopback: Any) -> None:
         assert (told.command, told.p1, told.p2) == (22, 1, 2)
         assert (update.command, update.p1, update.p2) == (1, NORDACCESS, 9)
         await pv.write(2.0)
-        client.send(pack(15, 6, 1, sid, 3))
+        client.send(raw_message(15, 6, 1, sid, 3))
         answer = await client.next()  # and no update before it
         assert (answer.command, answer.p1) == (15, NORDACCESS)
         rules.replace([])
@@ -135,7 +136,7 @@ ACF = 'ASG(DEFAULT) { INPA("sw") RULE(1, READ) { CALC("A=1") } RULE(1, WRITE) { 
 DATABASE = 'record(ao, "x") { field(VAL, "7") field(PINI, "YES") }\nrecord(bo, "sw") { field(VAL, "1") field(PINI, "YES") field(ASG, "OPEN") }\n'
 
 
-def seen(message: Message) -> tuple[Any, ...]:
+def seen(message: RawMessage) -> tuple[Any, ...]:
     payload = message.payload if message.command == 1 else b""
     return (message.command, message.data_type, message.data_count, message.p1, message.p2, payload)
 
@@ -148,7 +149,7 @@ async def test_client_hears_of_a_change_of_rights_what_a_c_ioc_would_say(
     heard = []
     with CIoc(tmp_path / "x.db", folder=tmp_path, access_file=tmp_path / "x.acf") as ioc:
         client = await RawClient.connect(ioc.port)
-        client.send(pack(0, 0, 13))
+        client.send(raw_message(0, 0, 13))
         sid = await client.create("x")
         await client.subscribe(sid, 9)
         for state in ("0", "1"):
@@ -159,7 +160,7 @@ async def test_client_hears_of_a_change_of_rights_what_a_c_ioc_would_say(
     async with serving({"x": ChannelDouble(value=7.0)}, access=rules) as context:
         assert context.port is not None
         client = await RawClient.connect(context.port)
-        client.send(pack(0, 0, 13))
+        client.send(raw_message(0, 0, 13))
         sid = await client.create("x")
         await client.subscribe(sid, 9)
         ours = []

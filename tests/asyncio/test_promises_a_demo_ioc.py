@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -55,17 +56,12 @@ class DemoIoc(Program):
 @pytest.fixture
 def start_demo(tmp_path: Path) -> Iterator[Callable[[int], DemoIoc]]:
     """Start the demo IOC on a port."""
-    started: list[DemoIoc] = []
+    with ExitStack() as started:
 
-    def start(port: int) -> DemoIoc:
-        ioc = DemoIoc(port, tmp_path)
-        started.append(ioc)
-        ioc.start()
-        return ioc
+        def start(port: int) -> DemoIoc:
+            return started.enter_context(DemoIoc(port, tmp_path))
 
-    yield start
-    for ioc in started:
-        ioc.stop()
+        yield start
 
 
 async def test_promise_01_demo_ioc_serves_dt_and_x(

@@ -8,11 +8,12 @@ import pytest
 
 from caproto.asyncio.client import Context, SharedBroadcaster
 from tests.support import Ioc, free_port
+from tests.support.raw_messages import RawMessage, raw_message
 
 from ..conftest import Loopback
 from .conftest import StartIoc
-from .scripted_server import CREATE_CH_FAIL, SERVER_DISCONN, ScriptedServer, channel, message
-from .sent_messages import CREATE_CHAN, SentMessage
+from .scripted_server import CREATE_CH_FAIL, SERVER_DISCONN, ScriptedServer, channel
+from .sent_messages import CREATE_CHAN
 from .waiting import Recorder, States, until
 
 
@@ -144,12 +145,12 @@ async def test_promise_10_connects_after_the_server_refused_the_channel(
     loopback: Loopback,
 ) -> None:
     async with ScriptedServer(loopback.ca_port) as server, Context(timeout=20) as ctx:
-        refused: list[SentMessage] = []
+        refused: list[RawMessage] = []
 
-        def refuse_first(received: SentMessage) -> bytes:
+        def refuse_first(received: RawMessage) -> bytes:
             if received.command == CREATE_CHAN and not refused:
                 refused.append(received)
-                return message(CREATE_CH_FAIL, first=received.parameter1)
+                return raw_message(CREATE_CH_FAIL, p1=received.p1)
             return server.answer(received)
 
         server.on_message = refuse_first
@@ -166,7 +167,7 @@ async def test_promise_10_connects_after_the_server_took_the_channel_away(
         (pv,) = await ctx.get_pvs("scripted", connection_state_callback=states)
         await pv.wait_for_connection()
         (created,) = [m for m in server.received if m.command == CREATE_CHAN]
-        server.send(message(SERVER_DISCONN, first=created.parameter1))
+        server.send(raw_message(SERVER_DISCONN, p1=created.p1))
         await states.until("connected", "disconnected", "connected")
 
 
@@ -182,9 +183,9 @@ async def test_promise_11_repr_of_a_connected_pv(ioc: Ioc) -> None:
 
 async def test_promise_11_repr_between_search_and_channel(loopback: Loopback) -> None:
     async with ScriptedServer(loopback.ca_port) as server, Context() as ctx:
-        asked: list[SentMessage] = []
+        asked: list[RawMessage] = []
 
-        def hesitate(received: SentMessage) -> bytes:
+        def hesitate(received: RawMessage) -> bytes:
             if received.command == CREATE_CHAN:
                 asked.append(received)
             return b""

@@ -21,12 +21,13 @@ from caproto import (
 )
 from caproto.asyncio.client import PV, Context
 from tests.support import CIoc, Ioc, use_loopback
+from tests.support.raw_messages import RawMessage
 
 from ..conftest import Loopback, MakeOurIoc
 from .conftest import StartIoc
 from .reprs import NORMAL
 from .scripted_server import ScriptedServer
-from .sent_messages import READ_NOTIFY, WRITE, WRITE_NOTIFY, SentMessage, SentMessages
+from .sent_messages import READ_NOTIFY, WRITE, WRITE_NOTIFY, SentMessages
 from .waiting import Recorder, States, until
 
 
@@ -323,9 +324,9 @@ async def test_promise_30_callback_alone_learns_of_a_lost_write_by_the_log(
     loopback: Loopback, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with ScriptedServer(loopback.ca_port) as server, Context(timeout=20) as ctx:
-        written: list[SentMessage] = []
+        written: list[RawMessage] = []
 
-        def keep_silent(received: SentMessage) -> bytes:
+        def keep_silent(received: RawMessage) -> bytes:
             if received.command == WRITE_NOTIFY:
                 written.append(received)
             return server.answer(received)

@@ -9,17 +9,11 @@ import pytest
 
 from caproto.asyncio.client import Context
 from tests.support import Ioc
+from tests.support.raw_messages import RawMessage
 
 from ..conftest import Loopback
 from .scripted_server import ScriptedServer, channel
-from .sent_messages import (
-    CLEAR_CHANNEL,
-    CREATE_CHAN,
-    EVENT_ADD,
-    READ_NOTIFY,
-    SentMessage,
-    SentMessages,
-)
+from .sent_messages import CLEAR_CHANNEL, CREATE_CHAN, EVENT_ADD, READ_NOTIFY, SentMessages
 from .waiting import Recorder, States, until
 
 
@@ -81,9 +75,9 @@ async def test_promise_48_ignored_while_connecting(ioc: Ioc) -> None:
 
 async def test_promise_48_waits_for_pending_reads_and_writes(loopback: Loopback) -> None:
     async with ScriptedServer(loopback.ca_port) as server, Context(timeout=20) as ctx:
-        asked: list[SentMessage] = []
+        asked: list[RawMessage] = []
 
-        def hesitate(received: SentMessage) -> bytes:
+        def hesitate(received: RawMessage) -> bytes:
             if received.command == CREATE_CHAN:
                 return channel(received)
             if received.command == READ_NOTIFY:
@@ -98,7 +92,7 @@ async def test_promise_48_waits_for_pending_reads_and_writes(loopback: Loopback)
         await pv.go_idle()
         assert pv.connected
         (request,) = asked
-        reply = b"\0\x0f\0\x08\0\x06\0\x01\0\0\0\x01" + request.parameter2.to_bytes(4, "big")
+        reply = b"\0\x0f\0\x08\0\x06\0\x01\0\0\0\x01" + request.p2.to_bytes(4, "big")
         server.send(reply + b"@\x08\0\0\0\0\0\0")
         response = await reading
         assert response.value == 3.0

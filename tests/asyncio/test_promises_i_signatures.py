@@ -19,25 +19,13 @@ from caproto.asyncio.client import (
     VirtualCircuitManager,
 )
 from tests.support import CIoc, Ioc
+from tests.support.signatures import signature
 
 from .conftest import StartIoc
 from .waiting import States, until
 
 # Parameters that the page does not have. They are given by keyword only, and can be left out.
 OURS: dict[Any, set[str]] = {Context: {"resolver"}, Subscription.add_callback: {"strong"}}
-
-
-def signature(function: Any) -> str:
-    """Return a signature as the page prints it: without annotations, without self."""
-    parameters = []
-    for name, parameter in inspect.signature(function).parameters.items():
-        if name in OURS.get(function, ()):
-            assert parameter.kind is parameter.KEYWORD_ONLY
-            assert parameter.default is not parameter.empty
-        elif name != "self":
-            parameters.append(parameter.replace(annotation=parameter.empty))
-    return str(inspect.Signature(parameters))
-
 
 CLASSES = {
     Context: "(broadcaster=None, *, timeout=2.0, host_name=None, client_name=None, max_workers=1)",
@@ -105,7 +93,7 @@ def name_of(item: Any) -> str:
 @pytest.mark.parametrize("function", [*CLASSES, *COROUTINES, *FUNCTIONS], ids=name_of)
 def test_promise_i_signature(function: Any) -> None:
     expected: dict[Any, str] = {**CLASSES, **COROUTINES, **FUNCTIONS}
-    assert signature(function) == expected[function]
+    assert signature(function, OURS.get(function, ())) == expected[function]
     assert inspect.iscoroutinefunction(function) is (function in COROUTINES)
 
 

@@ -11,8 +11,9 @@ import pytest
 from caproto import ChannelDouble
 from caproto.asyncio.server import Context
 from tests.support import free_port, search
+from tests.support.raw_messages import raw_message
 
-from .raw_client import RawClient, pack, serving
+from .raw_client import RawClient, serving
 
 
 async def datagrams(sock: socket.socket, count: int) -> list[bytes]:
@@ -59,7 +60,7 @@ async def test_beacons_go_to_the_list_and_the_port(
         monkeypatch.setenv("EPICS_CAS_BEACON_ADDR_LIST", "127.0.0.2")
         async with serving({}) as context:
             (beacon,) = await datagrams(sock, 1)
-            assert beacon == pack(13, 13, context.port or 0, 0, 0)
+            assert beacon == raw_message(13, 13, context.port or 0, 0, 0)
             assert set(context.beacon_socks) == {("127.0.0.2", sock.getsockname()[1])}
 
 
@@ -89,16 +90,16 @@ async def test_limits_come_from_the_environment(
         assert context.limits.max_requests == 7
         assert context.port is not None
         client = await RawClient.connect(context.port)
-        client.send(pack(0, 0, 13))
+        client.send(raw_message(0, 0, 13))
         sid = await client.create("x")
-        client.send(pack(18, 0, 0, 2, 13, b"x\0"))
+        client.send(raw_message(18, 0, 0, 2, 13, b"x\0"))
         assert [(await client.next()).command for _ in range(2)] == [11, 26]
         await client.subscribe(sid, 1)
         assert (await client.subscribe(sid, 2)).command == 11
-        client.send(pack(19, 6, 2503, sid, 1, bytes(20024)))
+        client.send(raw_message(19, 6, 2503, sid, 1, bytes(20024)))
         assert (await client.next()).command == 1
         assert (await client.next()).command == 19
-        client.send(pack(19, 6, 2504, sid, 1, bytes(20032)))
+        client.send(raw_message(19, 6, 2504, sid, 1, bytes(20032)))
         error = await client.next()
         assert (error.command, error.p2) == (11, 72)
         assert await client.closed()

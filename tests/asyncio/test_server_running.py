@@ -28,10 +28,11 @@ from caproto.asyncio.server import (
 )
 from caproto.server import PVGroup, pvproperty
 from caproto.server.data import ChannelDouble
-from tests.asyncio.raw_client import RawClient, pack, serving
+from tests.asyncio.raw_client import RawClient, serving
 from tests.asyncio.waiting import until
 from tests.conftest import Loopback
 from tests.support import Program, free_port, loopback_env, python_command, run_libca, search
+from tests.support.raw_messages import raw_message
 
 
 def log_texts(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -202,7 +203,7 @@ async def test_beacons_come_fast_at_first_and_carry_the_port(loopback: Loopback)
                 await ready
                 loop.remove_reader(repeater)
                 beacons.append(repeater.recv(100))
-    assert beacons == [pack(13, 13, loopback.ca_port, number, 0) for number in range(4)]
+    assert beacons == [raw_message(13, 13, loopback.ca_port, number, 0) for number in range(4)]
 
 
 async def test_beacons_that_cannot_be_sent_are_logged_once(
@@ -249,7 +250,7 @@ async def test_a_client_that_breaks_the_protocol_is_dropped_alone(
         bad.send(b"\xff" * 64)
         assert await bad.closed()
         await until(lambda: len(context.circuits) == 1)
-        good.send(pack(15, 6, 1, sid, 3))
+        good.send(raw_message(15, 6, 1, sid, 3))
         assert (await good.next()).p2 == 3
         await good.close()
         await bad.close()
@@ -268,7 +269,7 @@ async def test_an_error_of_ours_costs_one_client_its_connection_and_nothing_else
 
     async with serving({"bad": Exploding(value=1.0), "x": ChannelDouble(value=1.0)}):
         victim, other = [await RawClient.connect(loopback.ca_port) for _ in range(2)]
-        victim.send(pack(18, 0, 0, 1, 13, b"bad\0"))
+        victim.send(raw_message(18, 0, 0, 1, 13, b"bad\0"))
         assert await victim.closed()
         await other.create("x")
         await victim.close()
@@ -366,7 +367,9 @@ async def test_a_client_that_asks_for_more_than_it_reads_is_answered_as_it_reads
         client = await RawClient.connect(loopback.ca_port)
         sid = await client.create("big")
         (circuit,) = context.circuits
-        client.send(*(pack(15, 6, 0, sid, ioid) for ioid in range(2000)))  # 160 MB of answers
+        client.send(
+            *(raw_message(15, 6, 0, sid, ioid) for ioid in range(2000))
+        )  # 160 MB of answers
         await until(lambda: circuit.circuit.held is not None)
         assert circuit._transport.get_write_buffer_size() < 1 << 20
         assert [(await client.next()).p2 for _ in range(2000)] == list(range(2000))
@@ -379,7 +382,7 @@ async def test_a_client_that_waited_and_broke_the_protocol_is_dropped(
     async with serving({"big": ChannelDouble(value=[1.0] * 10000)}):
         client = await RawClient.connect(loopback.ca_port)
         sid = await client.create("big")
-        client.send(*(pack(15, 6, 0, sid, ioid) for ioid in range(1000)), pack(22))
+        client.send(*(raw_message(15, 6, 0, sid, ioid) for ioid in range(1000)), raw_message(22))
         assert await client.closed()
         await client.close()
     assert "command 22" in caplog.text
@@ -452,7 +455,11 @@ async def test_a_slow_putter_holds_up_nobody(loopback: Loopback) -> None:
     async with serving(group.pvdb):
         client = await RawClient.connect(loopback.ca_port)
         x, y = await client.create("x"), await client.create("y", 2)
-        client.send(pack(19, 5, 1, x, 1, b"\0\0\0\5"), pack(15, 5, 1, y, 2), pack(15, 5, 1, x, 3))
+        client.send(
+            raw_message(19, 5, 1, x, 1, b"\0\0\0\5"),
+            raw_message(15, 5, 1, y, 2),
+            raw_message(15, 5, 1, x, 3),
+        )
         assert {(await client.next()).p2 for _ in range(2)} == {2, 3}
         group.gate.set()
         confirmed = await client.next()
@@ -468,7 +475,9 @@ async def test_a_putter_that_is_not_done_when_the_server_ends_is_cancelled(
     async with serving(group.pvdb):
         client = await RawClient.connect(loopback.ca_port)
         sid = await client.create("x")
-        client.send(pack(19, 5, 1, sid, 1, b"\0\0\0\5"), pack(19, 5, 1, sid, 2, b"\0\0\0\6"))
+        client.send(
+            raw_message(19, 5, 1, sid, 1, b"\0\0\0\5"), raw_message(19, 5, 1, sid, 2, b"\0\0\0\6")
+        )
         await until(lambda: ("put", 5) in group.calls)
     await client.close()
     assert "put ended" in group.calls
@@ -481,7 +490,7 @@ async def test_a_putter_goes_on_when_its_client_goes_away(loopback: Loopback) ->
     async with serving(group.pvdb) as context:
         client = await RawClient.connect(loopback.ca_port)
         sid = await client.create("x")
-        client.send(pack(19, 5, 1, sid, 1, b"\0\0\0\5"))
+        client.send(raw_message(19, 5, 1, sid, 1, b"\0\0\0\5"))
         await until(lambda: ("put", 5) in group.calls)
         await client.close()
         await until(lambda: not context.circuits)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol
 
@@ -25,17 +26,15 @@ def start_ioc(folder: Path, port: int | None = None, place: str = "here") -> CIo
 @pytest.fixture(scope="session")
 def shared_ioc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CIoc]:
     """The IOC of the tests that only mistreat the network."""
-    ioc = start_ioc(tmp_path_factory.mktemp("chaos_ioc"))
-    yield ioc
-    ioc.stop()
+    with start_ioc(tmp_path_factory.mktemp("chaos_ioc")) as ioc:
+        yield ioc
 
 
 @pytest.fixture(scope="session")
 def other_ioc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CIoc]:
     """Another IOC with the same PVs; ``CH:place`` tells which one it is."""
-    ioc = start_ioc(tmp_path_factory.mktemp("other_ioc"), place="there")
-    yield ioc
-    ioc.stop()
+    with start_ioc(tmp_path_factory.mktemp("other_ioc"), place="there") as ioc:
+        yield ioc
 
 
 class StartIoc(Protocol):
@@ -47,16 +46,12 @@ class StartIoc(Protocol):
 @pytest.fixture
 def private_ioc(tmp_path: Path) -> Iterator[StartIoc]:
     """Start IOCs that the test may freeze and kill: ``private_ioc(port, place)``."""
-    started: list[CIoc] = []
+    with ExitStack() as started:
 
-    def start(port: int | None = None, place: str = "here") -> CIoc:
-        ioc = start_ioc(tmp_path, port, place)
-        started.append(ioc)
-        return ioc
+        def start(port: int | None = None, place: str = "here") -> CIoc:
+            return started.enter_context(start_ioc(tmp_path, port, place))
 
-    yield start
-    for ioc in started:
-        ioc.stop()
+        yield start
 
 
 class Impatience:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from tests.support import CIoc, free_port
 from tests.support.chaos_proxy import Action, ChaosProxy, Fault, Way, Weather
-from tests.support.raw_ca import CA_PROTO_SEARCH, HEADER
+from tests.support.raw_ca import CA_PROTO_SEARCH
+from tests.support.raw_messages import HEADER
 
 from .soak_truth import Target, write_database
 

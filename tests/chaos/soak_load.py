@@ -94,7 +94,7 @@ class Client:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _watch_plain(self, watcher: Watcher, slow: bool) -> None:
-        blocks = slow and self.ctx._max_workers > 0
+        blocks = slow and self.ctx._pools.max_workers > 0
 
         def callback(sub: Any, response: Any) -> None:
             if blocks:

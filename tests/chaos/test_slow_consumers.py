@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from caproto import EventAddResponse
-from caproto.asyncio._callbacks import BACKLOG_HIGH
+from caproto.asyncio._backlog import BACKLOG_HIGH
 from caproto.asyncio.client import PV, Context
 from tests.asyncio.waiting import until
 from tests.support import CIoc

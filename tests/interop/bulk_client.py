@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import socket
-import struct
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from tests.support.raw_ca import HEADER
+from tests.support.raw_messages import EXTENDED, EXTENSION, HEADER, raw_message
 
 VERSION, CLIENT_NAME, HOST_NAME = 0, 20, 21
 CREATE, RIGHTS, CREATE_FAILED = 18, 22, 26
@@ -33,19 +32,6 @@ class Answer(NamedTuple):
     payload: bytes
 
 
-def pack(
-    command: int,
-    data_type: int = 0,
-    data_count: int = 0,
-    p1: int = 0,
-    p2: int = 0,
-    payload: bytes = b"",
-) -> bytes:
-    """Build a message; the payload is padded."""
-    payload += bytes(-len(payload) % 8)
-    return HEADER.pack(command, len(payload), data_type, data_count, p1, p2) + payload
-
-
 class BulkClient:
     """One TCP connection to a server.
 
@@ -59,9 +45,9 @@ class BulkClient:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=20)
         self._stream = self._socket.makefile("rb")
         self._socket.sendall(
-            pack(VERSION, 0, 13)
-            + pack(CLIENT_NAME, payload=b"somebody\0")
-            + pack(HOST_NAME, payload=b"somewhere\0")
+            raw_message(VERSION, 0, 13)
+            + raw_message(CLIENT_NAME, payload=b"somebody\0")
+            + raw_message(HOST_NAME, payload=b"somewhere\0")
         )
         self._next_cid = 0
 
@@ -75,8 +61,8 @@ class BulkClient:
     def _next(self) -> tuple[int, int, int, int, int, bytes]:
         """Return command, type, count, both parameters and payload of the next message."""
         command, size, data_type, count, p1, p2 = HEADER.unpack(self._stream.read(16))
-        if size == 0xFFFF:
-            size, count = struct.unpack(">II", self._stream.read(8))
+        if size == EXTENDED:
+            size, count = EXTENSION.unpack(self._stream.read(8))
         return command, data_type, count, p1, p2, self._stream.read(size)
 
     def open(self, names: Sequence[str]) -> dict[str, Channel | None]:
@@ -87,7 +73,7 @@ class BulkClient:
             first, self._next_cid = self._next_cid, self._next_cid + len(some)
             self._socket.sendall(
                 b"".join(
-                    pack(CREATE, 0, 0, first + index, 13, name.encode() + b"\0")
+                    raw_message(CREATE, 0, 0, first + index, 13, name.encode() + b"\0")
                     for index, name in enumerate(some)
                 )
             )
@@ -113,7 +99,7 @@ class BulkClient:
             some = wanted[start : start + AT_ONCE]
             self._socket.sendall(
                 b"".join(
-                    pack(READ_NOTIFY, data_type, 0, channel.sid, ioid)
+                    raw_message(READ_NOTIFY, data_type, 0, channel.sid, ioid)
                     for ioid, (channel, data_type) in enumerate(some)
                 )
             )
@@ -130,7 +116,7 @@ class BulkClient:
 
     def write(self, channel: Channel, data_type: int, count: int, payload: bytes) -> int:
         """Write a value and return the status."""
-        self._socket.sendall(pack(WRITE_NOTIFY, data_type, count, channel.sid, 7, payload))
+        self._socket.sendall(raw_message(WRITE_NOTIFY, data_type, count, channel.sid, 7, payload))
         while True:
             command, _, _, p1, p2, _ = self._next()
             if command == WRITE_NOTIFY:

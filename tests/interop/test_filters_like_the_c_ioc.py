@@ -12,8 +12,9 @@ import pytest
 
 from caproto import ChannelType
 from caproto.server import PVGroup, pvproperty
-from tests.asyncio.raw_client import HEADER, Message, RawClient, pack, serving
+from tests.asyncio.raw_client import RawClient, serving
 from tests.support import CIoc
+from tests.support.raw_messages import HEADER, RawMessage, raw_message
 
 pytestmark = pytest.mark.interop
 
@@ -126,10 +127,10 @@ F:wf.{"arr":{"s":1,"s":2}}|F:e.{"dbnd":{"abs":1}}|F:s.{"dbnd":{"abs":1}}|F:none.
 async def created(server: Server) -> dict[str, tuple[int, int] | None]:
     """Return type and count of each channel, or None."""
     client = await RawClient.connect(server.port)
-    client.send(pack(0, 0, 13))
+    client.send(raw_message(0, 0, 13))
     found: dict[str, tuple[int, int] | None] = {}
     for cid, name in enumerate(NAMES.replace("\n", "|").strip("|").split("|")):
-        client.send(pack(18, 0, 0, cid, 13, name.encode() + b"\0"))
+        client.send(raw_message(18, 0, 0, cid, 13, name.encode() + b"\0"))
         message = await client.next()
         while message.command not in (18, 26):
             message = await client.next()
@@ -148,10 +149,10 @@ async def test_same_names_make_a_channel_of_the_same_type_and_count(ioc: CIoc) -
 async def found_by_tcp(server: Server) -> dict[str, bool]:
     """Return which names a search finds."""
     client = await RawClient.connect(server.port)
-    client.send(pack(0, 0, 13))
+    client.send(raw_message(0, 0, 13))
     found = {}
     for cid, name in enumerate(NAMES.replace("\n", "|").strip("|").split("|")):
-        client.send(pack(6, 10, 13, cid, cid, name.encode() + b"\0"))
+        client.send(raw_message(6, 10, 13, cid, cid, name.encode() + b"\0"))
         found[name] = (await client.next()).command == 6
     await client.close()
     return found
@@ -184,7 +185,7 @@ READS = [
 ]
 
 
-def shown(message: Message, data_type: int) -> Any:
+def shown(message: RawMessage, data_type: int) -> Any:
     """Return what an answer says; of texts, what stands before the NUL."""
     status = message.p1 if message.command == 15 else 1
     if status != 1:
@@ -201,17 +202,17 @@ def shown(message: Message, data_type: int) -> Any:
 
 async def read_all(server: Server) -> dict[tuple[str, int, int], Any]:
     client = await RawClient.connect(server.port)
-    client.send(pack(0, 0, 13))
+    client.send(raw_message(0, 0, 13))
     found = {}
     for cid, name in enumerate(READS):
         sid = await client.create(name, cid)
         for data_type in (DOUBLE, TIME_DOUBLE, STRING, CHAR):
             for count in (0, 1, 4):
-                client.send(pack(15, data_type, count, sid, 1))
+                client.send(raw_message(15, data_type, count, sid, 1))
                 found[name, data_type, count] = shown(await client.next(), data_type)
     # A long string record has no NUL at its end where it is cut; as a text all the rest is the same.
     sid = await client.create("F:long.VAL$", len(READS))
-    client.send(pack(15, CHAR, 0, sid, 1))
+    client.send(raw_message(15, CHAR, 0, sid, 1))
     found["F:long.VAL$", CHAR, 0] = shown(await client.next(), CHAR)
     await client.close()
     return found
@@ -294,7 +295,7 @@ class Watcher:
         self.names = names
         self.found: dict[str, list[Any]] = {name: [] for name in names}
 
-    async def next(self) -> Message:
+    async def next(self) -> RawMessage:
         """Return the next message that is no update of a filtered channel."""
         while True:
             message = await self.client.next()
@@ -303,12 +304,12 @@ class Watcher:
             self.found[self.names[message.p2]].append(shown(message, TIME_DOUBLE))
 
     async def subscribe(self, id_: int, name: str, mask: int) -> None:
-        self.client.send(pack(18, 0, 0, id_, 13, name.encode() + b"\0"))
+        self.client.send(raw_message(18, 0, 0, id_, 13, name.encode() + b"\0"))
         message = await self.next()
         while message.command != 18:
             message = await self.next()
         payload = struct.pack(">fffHxx", 0, 0, 0, mask)
-        self.client.send(pack(1, TIME_DOUBLE, 0, message.p2, id_, payload))
+        self.client.send(raw_message(1, TIME_DOUBLE, 0, message.p2, id_, payload))
 
     async def settle(self, *, after_update: bool) -> None:
         """Take what comes until nothing more is on its way."""
@@ -326,14 +327,14 @@ async def watch(server: Server, scenario: str) -> dict[str, list[Any]]:
     await server.do("clear")
     await server.do("units")
     writer = await RawClient.connect(server.port)
-    writer.send(pack(0, 0, 13))
+    writer.send(raw_message(0, 0, 13))
     sid = await writer.create(pv)
-    writer.send(pack(19, DOUBLE, 1, sid, 1, struct.pack(">d", 0)))
+    writer.send(raw_message(19, DOUBLE, 1, sid, 1, struct.pack(">d", 0)))
     await writer.next()
     if steps[0] == "set":
         await server.do("set")
     client = await RawClient.connect(server.port)
-    client.send(pack(0, 0, 13))
+    client.send(raw_message(0, 0, 13))
     watcher = Watcher(client, names)
     for id_, name in enumerate(names):
         await watcher.subscribe(id_, name, mask)
@@ -346,7 +347,7 @@ async def watch(server: Server, scenario: str) -> dict[str, list[Any]]:
             await server.do(step)
             await watcher.settle(after_update=step.startswith("unit"))
         else:
-            writer.send(pack(19, DOUBLE, 1, sid, 1, struct.pack(">d", step)))
+            writer.send(raw_message(19, DOUBLE, 1, sid, 1, struct.pack(">d", step)))
             await writer.next()
             await watcher.settle(after_update=True)
     await client.close()

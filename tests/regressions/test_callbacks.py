@@ -233,7 +233,7 @@ async def test_caproto_808_collected_callback_unsubscribes_at_the_server_without
         assert reference() is None
         await until(lambda: sent.of(EVENT_CANCEL))
         (cancel,) = sent.of(EVENT_CANCEL)
-        assert cancel.parameter2 == subscriptionid
+        assert cancel.p2 == subscriptionid
         assert repr(sub) == "<Subscription to 'pv', id=None>"
         later = Recorder()
         sub.add_callback(later)  # and it can be used again

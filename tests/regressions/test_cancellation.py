@@ -12,16 +12,10 @@ import pytest
 from caproto.asyncio.client import PV, Context
 from caproto.server.data import ChannelDouble
 from tests.asyncio.raw_client import serving
-from tests.asyncio.scripted_server import ACCESS_RIGHTS, DOUBLE, ScriptedServer, message
-from tests.asyncio.sent_messages import (
-    CREATE_CHAN,
-    HEADER,
-    READ,
-    READ_NOTIFY,
-    WRITE_NOTIFY,
-    SentMessage,
-)
+from tests.asyncio.scripted_server import ACCESS_RIGHTS, DOUBLE, ScriptedServer
+from tests.asyncio.sent_messages import CREATE_CHAN, READ, READ_NOTIFY, WRITE_NOTIFY
 from tests.asyncio.waiting import Recorder, until
+from tests.support.raw_messages import HEADER, RawMessage, raw_message
 
 from ..conftest import Loopback
 
@@ -82,11 +76,11 @@ async def give_up(
 async def test_cancelled_request_leaves_nothing_and_a_late_reply_does_no_harm(
     loopback: Loopback, use: str, how: str
 ) -> None:
-    unanswered: list[SentMessage] = []
+    unanswered: list[RawMessage] = []
 
     async with ScriptedServer(loopback.ca_port) as server, Context(timeout=10) as ctx:
 
-        def hesitate(received: SentMessage) -> bytes:
+        def hesitate(received: RawMessage) -> bytes:
             if received.command in (READ, READ_NOTIFY, WRITE_NOTIFY, 1):
                 unanswered.append(received)
                 return b""
@@ -99,13 +93,11 @@ async def test_cancelled_request_leaves_nothing_and_a_late_reply_does_no_harm(
         await nothing_left(ctx, pv)
         for request in unanswered:  # too late
             size = 0 if request.command == WRITE_NOTIFY else 8
-            server.send(
-                HEADER.pack(request.command, size, DOUBLE, 1, 1, request.parameter2) + bytes(size)
-            )
+            server.send(HEADER.pack(request.command, size, DOUBLE, 1, 1, request.p2) + bytes(size))
         late = len(unanswered)
         reading = asyncio.create_task(pv.read())
         await until(lambda: len(unanswered) > late)
-        server.send(HEADER.pack(READ_NOTIFY, 8, DOUBLE, 1, 1, unanswered[-1].parameter2) + bytes(8))
+        server.send(HEADER.pack(READ_NOTIFY, 8, DOUBLE, 1, 1, unanswered[-1].p2) + bytes(8))
         response = await reading
         assert response is not None
         assert response.value == 0.0
@@ -179,11 +171,11 @@ async def test_cancelled_iteration_loses_no_update(loopback: Loopback) -> None:
 async def test_cancelled_write_that_waits_for_room_in_the_socket(loopback: Loopback) -> None:
     async with ScriptedServer(loopback.ca_port) as server, Context(timeout=10) as ctx:
 
-        def large(received: SentMessage) -> bytes:
+        def large(received: RawMessage) -> bytes:
             if received.command != CREATE_CHAN:
                 return b""
-            cid = received.parameter1
-            rights = message(ACCESS_RIGHTS, 0, 0, cid, 3)
+            cid = received.p1
+            rights = raw_message(ACCESS_RIGHTS, 0, 0, cid, 3)
             long_head = HEADER.pack(CREATE_CHAN, 0xFFFF, DOUBLE, 0, cid, 1)
             return rights + long_head + bytes(4) + (1_000_000).to_bytes(4, "big")
 

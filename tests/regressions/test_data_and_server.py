@@ -14,9 +14,10 @@ from caproto import AlarmSeverity, CAStatusError, ChannelType, TimeStamp
 from caproto._protocol.messages import ReadNotifyResponse, message_from_wire
 from caproto.asyncio.client import Context
 from caproto.server.data import ChannelChar, ChannelDouble, ChannelEnum, ChannelInteger
-from tests.asyncio.raw_client import RawClient, pack, serving
+from tests.asyncio.raw_client import RawClient, serving
 from tests.asyncio.waiting import Recorder, until
 from tests.support import CIoc
+from tests.support.raw_messages import raw_message
 
 from ..conftest import Loopback
 
@@ -195,13 +196,13 @@ async def test_caproto_797_816_817_first_updates_are_not_lost_while_events_are_o
         client = await RawClient.connect(server.port)
         sids = [await client.create(name, cid) for cid, name in enumerate(pvdb)]
         client.send(
-            pack(EVENTS_OFF),
-            *(pack(EVENT_ADD, 5, 1, sid, index, VALUE) for index, sid in enumerate(sids)),
-            pack(ECHO),
+            raw_message(EVENTS_OFF),
+            *(raw_message(EVENT_ADD, 5, 1, sid, index, VALUE) for index, sid in enumerate(sids)),
+            raw_message(ECHO),
         )
         assert (await client.next()).command == ECHO
         gc.collect()  # values that nobody else keeps
-        client.send(pack(EVENTS_ON))
+        client.send(raw_message(EVENTS_ON))
         updates = [await client.next() for _ in sids]
         assert [update.p2 for update in updates] == list(range(20))
         values = [struct.unpack_from(">i", update.payload)[0] for update in updates]

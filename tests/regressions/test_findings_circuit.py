@@ -29,8 +29,8 @@ from caproto._protocol.messages import (
 from caproto.client.circuit import Circuit
 from caproto.client.pv import PVState
 from tests.support.fakes import FakeClient, FakeNetwork, FakeRecord, FakeServer
+from tests.support.raw_messages import HEADER
 
-HEADER = struct.Struct(">HHHHII")
 ERROR = 11
 NORDACCESS, GETFAIL, BADTYPE = 368, 152, 114
 

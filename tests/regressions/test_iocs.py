@@ -14,10 +14,11 @@ from caproto import AlarmSeverity, AlarmStatus, ChannelType
 from caproto.asyncio.client import Context
 from caproto.server import PVGroup, pvproperty
 from caproto.server.data import ChannelByte, ChannelDouble, ChannelString
-from tests.asyncio.raw_client import RawClient, pack, serving
+from tests.asyncio.raw_client import RawClient, serving
 from tests.asyncio.waiting import until
 from tests.conftest import Loopback
 from tests.support import free_port
+from tests.support.raw_messages import raw_message
 
 MEGABYTE = 1 << 20
 VALUE = struct.pack(">fffHxx", 0, 0, 0, 1)
@@ -34,7 +35,7 @@ async def test_caproto_791_and_703_a_client_that_does_not_read_large_arrays_fill
         assert context.port is not None
         client = await RawClient.connect(context.port)
         sid = await client.create("image")
-        client.send(pack(1, 6, 0, sid, 1, VALUE))
+        client.send(raw_message(1, 6, 0, sid, 1, VALUE))
         await client.next()
         tracemalloc.start()
         try:
@@ -69,7 +70,7 @@ async def test_caproto_704_an_array_of_bytes_is_never_taken_apart(loopback: Loop
             tracemalloc.stop()
         # A number object for each would be 8 bytes at least.
         assert peak < 3 * size
-        client.send(pack(15, 4, 0, sid, 5))
+        client.send(raw_message(15, 4, 0, sid, 5))
         assert (await client.next()).payload == picture.tobytes()
         await client.close()
 
@@ -88,7 +89,7 @@ async def test_caproto_120_and_pyepics_87_text_travels_in_the_encoding_of_the_pv
         assert context.port is not None
         client = await RawClient.connect(context.port)
         sid = await client.create("unit")
-        client.send(pack(15, 0, 1, sid, 5))
+        client.send(raw_message(15, 0, 1, sid, 5))
         assert (await client.next()).payload.rstrip(b"\0") == wire
         await client.close()
 
@@ -99,9 +100,9 @@ async def test_caproto_120_bytes_that_are_no_text_harm_nobody(loopback: Loopback
         assert context.port is not None
         client = await RawClient.connect(context.port)
         sid = await client.create("unit")
-        client.send(pack(19, 0, 1, sid, 5, b"\xff\xfe\0".ljust(40, b"\0")))
+        client.send(raw_message(19, 0, 1, sid, 5, b"\xff\xfe\0".ljust(40, b"\0")))
         assert (await client.next()).command == 19
-        client.send(pack(15, 0, 1, sid, 6))
+        client.send(raw_message(15, 0, 1, sid, 6))
         assert (await client.next()).p1 == 1
         await client.close()
 

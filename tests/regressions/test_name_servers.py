@@ -15,10 +15,11 @@ from caproto.client.nameserver import NameServer
 from caproto.client.search import SearchEngine
 from caproto.server.data import ChannelDouble
 from tests.asyncio.raw_client import serving
-from tests.asyncio.scripted_server import SEARCH, VERSION, ScriptedServer, message
-from tests.asyncio.sent_messages import ECHO, SentMessage, split
+from tests.asyncio.scripted_server import SEARCH, VERSION, ScriptedServer
+from tests.asyncio.sent_messages import ECHO
 from tests.asyncio.waiting import States, until
 from tests.support import CIoc, free_port
+from tests.support.raw_messages import RawMessage, raw_message, split_messages
 
 from ..conftest import Loopback, MakeCIoc
 from .black_hole import black_hole
@@ -47,14 +48,14 @@ def only(monkeypatch: pytest.MonkeyPatch, loopback: Loopback) -> Loopback:
 def answer_searches(server: ScriptedServer, address: int, port: int, names: set[str]) -> None:
     """Let a server answer searches by TCP as a name server does."""
 
-    def answer(received: SentMessage) -> bytes:
+    def answer(received: RawMessage) -> bytes:
         if received.command != SEARCH:
             return server.answer(received)
         name = received.payload.rstrip(b"\0").decode()
         server.searches.append(name)
         if name not in names:
             return b""
-        return message(SEARCH, port, 0, address, received.parameter1)
+        return raw_message(SEARCH, port, 0, address, received.p1)
 
     server.on_message = answer
 
@@ -123,13 +124,13 @@ async def test_not_found_is_no_answer(only: Loopback) -> None:
     async with ScriptedServer(only.ca_port) as names, Context(timeout=10) as ctx:
         knows = False
 
-        def answer(received: SentMessage) -> bytes:
+        def answer(received: RawMessage) -> bytes:
             if received.command != SEARCH:
                 return names.answer(received)
-            cid = received.parameter1
+            cid = received.p1
             names.searches.append("pv")
-            found = message(SEARCH, 0, 0, THIS_CIRCUIT, cid)
-            return found if knows else message(NOT_FOUND, 10, 13, cid, cid)
+            found = raw_message(SEARCH, 0, 0, THIS_CIRCUIT, cid)
+            return found if knows else raw_message(NOT_FOUND, 10, 13, cid, cid)
 
         names.on_message = answer
         (pv,) = await ctx.get_pvs("pv")
@@ -277,7 +278,7 @@ async def test_server_that_does_not_tell_its_version_is_not_asked(
         (pv,) = await ctx.get_pvs("pv")
         await until(lambda: names.received and ctx.stats().search_datagrams >= 3)
         assert [m.command for m in names.received] == [VERSION]
-        names.send(message(VERSION, 0, 13))  # now it does
+        names.send(raw_message(VERSION, 0, 13))  # now it does
         answer_searches(names, THIS_CIRCUIT, 0, {"pv"})
         await pv.wait_for_connection()
 
@@ -290,7 +291,7 @@ async def test_bytes_that_make_no_sense_close_the_connection_and_it_is_made_agai
             (pv,) = await ctx.get_pvs("pv")
             await until(lambda: any(m.command == SEARCH for m in names.received))
             names.send(
-                message(SEARCH)[:2] + b"\0\x03" + bytes(15)
+                raw_message(SEARCH)[:2] + b"\0\x03" + bytes(15)
             )  # 3 bytes of payload: not a multiple of 8
             await until(lambda: len(names.connections) == 2)
         assert "Name server" in caplog.text
@@ -302,8 +303,10 @@ async def test_wrong_answers_find_nothing(only: Loopback) -> None:
     async with ScriptedServer(only.ca_port) as names, Context(timeout=10) as ctx:
         (pv,) = await ctx.get_pvs("pv")
         await until(lambda: any(m.command == SEARCH for m in names.received))
-        names.send(message(SEARCH, 1, 0, THIS_CIRCUIT, 0xDEADBEEF))  # a cid of somebody else
-        names.send(message(NOT_FOUND, 10, 13, 0, 0) + message(27, 0, 0, 0, 0) + message(11))
+        names.send(raw_message(SEARCH, 1, 0, THIS_CIRCUIT, 0xDEADBEEF))  # a cid of somebody else
+        names.send(
+            raw_message(NOT_FOUND, 10, 13, 0, 0) + raw_message(27, 0, 0, 0, 0) + raw_message(11)
+        )
         seen = len(names.received)
         await until(lambda: len(names.received) > seen)
         assert len(names.connections) == 1
@@ -324,7 +327,7 @@ class Wire:
 
     @property
     def commands(self) -> list[int]:
-        return [m.command for m in split(self.data)]
+        return [m.command for m in split_messages(self.data)]
 
 
 def connected(version: int = 13) -> tuple[NameServer, Wire, SearchEngine]:
@@ -332,7 +335,7 @@ def connected(version: int = 13) -> tuple[NameServer, Wire, SearchEngine]:
     search, wire = SearchEngine(), Wire()
     server = NameServer(("127.0.0.1", 5064), search, patience=30.0, answer_time=5.0)
     server.connected_by(wire, ("127.0.0.1", 5064), 100.0)
-    assert server.feed(message(VERSION, 0, version), 100.0)
+    assert server.feed(raw_message(VERSION, 0, version), 100.0)
     return server, wire, search
 
 
@@ -349,7 +352,7 @@ def test_silent_name_server_gets_an_echo_and_is_given_up_without_an_answer() -> 
 def test_name_server_that_answers_the_echo_is_kept() -> None:
     server, wire, _ = connected()
     assert server.check(130.0)
-    assert server.feed(message(ECHO), 130.5)
+    assert server.feed(raw_message(ECHO), 130.5)
     assert server.check(135.0)
     assert server.next_deadline() == 160.5
     assert wire.commands == [VERSION, ECHO]
@@ -368,7 +371,7 @@ def test_names_that_were_asked_for_in_vain_are_asked_for_again_when_a_name_serve
         now = max(now + 0.001, search.next_deadline())
     assert wire.data == b""
     server.connected_by(wire, ("127.0.0.1", 5064), 50.0)
-    assert server.feed(message(VERSION, 0, 13), 50.1)
+    assert server.feed(raw_message(VERSION, 0, 13), 50.1)
     for datagram in search.poll(50.1):
         server.ask(datagram)
     assert wire.commands == [VERSION, VERSION, SEARCH]
@@ -387,7 +390,7 @@ def test_name_server_that_closes_every_connection_is_tried_ever_more_rarely_and_
             if server.wants_connection(now):
                 attempts += 1
                 server.connected_by(Wire(), ("127.0.0.1", 5064), now)
-                server.feed(message(VERSION, 0, 13), now)
+                server.feed(raw_message(VERSION, 0, 13), now)
                 server.lost("it closed the connection", now)
             now = server.next_deadline()
     assert 10 < attempts < 40

@@ -36,10 +36,11 @@ from caproto.server.data import ChannelDouble
 from caproto.sync.repeater import run as run_repeater
 from tests.asyncio.raw_client import serving
 from tests.asyncio.scripted_server import ScriptedServer, channel
-from tests.asyncio.sent_messages import CREATE_CHAN, HEADER, READ_NOTIFY, SentMessage
+from tests.asyncio.sent_messages import CREATE_CHAN, READ_NOTIFY
 from tests.asyncio.waiting import until
 from tests.support import free_port, write_bulk_database
 from tests.support.fakes import FakeClient, FakeNetwork, FakeRecord, FakeServer
+from tests.support.raw_messages import HEADER, RawMessage
 
 from ..conftest import Loopback, MakeCIoc
 from .datagrams import listening
@@ -311,13 +312,13 @@ def test_caproto_702_and_757_version_without_a_search_reply_says_nothing_about_a
 
 
 async def test_caproto_62_read_waits_for_the_end_of_the_handshake(loopback: Loopback) -> None:
-    asked: list[SentMessage] = []
+    asked: list[RawMessage] = []
 
     async with ScriptedServer(loopback.ca_port) as server, Context(timeout=10) as ctx:
 
-        def hesitate(received: SentMessage) -> bytes:
+        def hesitate(received: RawMessage) -> bytes:
             if received.command == READ_NOTIFY:
-                return HEADER.pack(READ_NOTIFY, 8, 6, 1, 1, received.parameter2) + bytes(8)
+                return HEADER.pack(READ_NOTIFY, 8, 6, 1, 1, received.p2) + bytes(8)
             if received.command == CREATE_CHAN:
                 asked.append(received)
             return b""

@@ -13,17 +13,12 @@ from caproto import CaprotoTimeoutError
 from caproto._protocol.messages import CreateChanRequest, CreateChFailResponse, EchoRequest
 from caproto.asyncio.client import PV, Context
 from caproto.client.circuit import CircuitState
-from tests.asyncio.scripted_server import (
-    CREATE_CH_FAIL,
-    SEARCH,
-    ScriptedServer,
-    channel,
-    message,
-)
-from tests.asyncio.sent_messages import CREATE_CHAN, SentMessage
+from tests.asyncio.scripted_server import CREATE_CH_FAIL, SEARCH, ScriptedServer, channel
+from tests.asyncio.sent_messages import CREATE_CHAN
 from tests.asyncio.waiting import Recorder, States, until
 from tests.support import CIoc, free_port, use_loopback, write_bulk_database
 from tests.support.fakes import FakeClient, FakeNetwork, FakeServer
+from tests.support.raw_messages import RawMessage, raw_message
 
 from ..conftest import Loopback, MakeCIoc
 from .conftest import BULK
@@ -113,10 +108,10 @@ async def test_cothread_17_read_after_the_server_came_back_on_another_port(
     moved = free_port()
 
     def answer(server: ScriptedServer) -> Any:
-        def reply(received: SentMessage) -> bytes:
+        def reply(received: RawMessage) -> bytes:
             if received.command != 15:
                 return server.answer(received)
-            head = message(15, 6, 1, 1, received.parameter2)
+            head = raw_message(15, 6, 1, 1, received.p2)
             return head[:2] + b"\0\x08" + head[4:] + bytes(8)
 
         return reply
@@ -231,19 +226,19 @@ async def test_ca_gateway_24_gateway_that_must_be_searched_by_udp_first(
         gateway.advertised_port = 0  # by UDP it does not answer, but it learns the name
         known: set[str] = set()
 
-        def at_gateway(received: SentMessage) -> bytes:
+        def at_gateway(received: RawMessage) -> bytes:
             if received.command != CREATE_CHAN:
                 return b""
             name = received.payload.rstrip(b"\0").decode()
             if name not in known:
                 known.update(gateway.searches)
-                return message(CREATE_CH_FAIL, first=received.parameter1)
+                return raw_message(CREATE_CH_FAIL, p1=received.p1)
             return channel(received)
 
-        def in_directory(received: SentMessage) -> bytes:
+        def in_directory(received: RawMessage) -> bytes:
             if received.command != SEARCH:
                 return b""
-            return message(SEARCH, loopback.ca_port, 0, 0x7F000001, received.parameter1)
+            return raw_message(SEARCH, loopback.ca_port, 0, 0x7F000001, received.p1)
 
         gateway.on_message, names.on_message = at_gateway, in_directory
         (pv,) = await ctx.get_pvs("pv")

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-import select
 import signal
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
 from caproto._protocol.header import HEADER
 from tests.support import Program, ProgramError, loopback_env, python_command
+from tests.support.blocking import wait_until
 from tests.support.ports import bound_ports
 
 WITHOUT_REALTIME = Path(__file__).resolve().parents[1] / "support" / "without_realtime.py"
@@ -57,15 +56,6 @@ def running(program: Program, port: int) -> Iterator[Program]:
                 program.wait(timeout=10)
             finally:
                 program.kill()
-
-
-def wait_until(condition: Callable[[], object], what: str, timeout: float = 20.0) -> None:
-    """Look again and again until something is true."""
-    limit = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > limit:
-            raise AssertionError(f"it did not happen within {timeout} s that {what}")
-        select.select([], [], [], 0.005)
 
 
 class Client:

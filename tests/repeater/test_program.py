@@ -20,10 +20,11 @@ from caproto.commandline.repeater import main
 from caproto.sync import repeater
 from tests.conftest import Loopback
 from tests.support import free_port, free_ports
+from tests.support.blocking import wait_until
 from tests.support.logs import unconfigured_logging
 from tests.support.ports import bound_ports
 
-from .programs import Client, c_repeater, our_repeater, owner_of_udp_port, running, wait_until
+from .programs import Client, c_repeater, our_repeater, owner_of_udp_port, running
 
 LOOPBACK = 0x7F000001
 REGISTER = HEADER.pack(Command.REPEATER_REGISTER, 0, 0, 0, 0, LOOPBACK)

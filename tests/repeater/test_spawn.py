@@ -15,6 +15,7 @@ from caproto._protocol.enums import Command
 from caproto.sync.repeater import spawn_repeater
 from tests.conftest import Loopback
 from tests.support import python_command
+from tests.support.blocking import wait_until
 from tests.support.ports import bound_ports
 
 from .programs import (
@@ -25,7 +26,6 @@ from .programs import (
     owner_of_udp_port,
     parent_of,
     spawned_repeaters,
-    wait_until,
 )
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")

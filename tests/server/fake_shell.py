@@ -4,62 +4,17 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Coroutine, Generator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from caproto.server._engine.circuit import ServerCircuit
 from caproto.server._engine.limits import ClientLimits
 from caproto.server._engine.names import Names
 from caproto.server._engine.search import SearchResponder
 from caproto.server.data.modified import modified
+from tests.support.raw_messages import RawMessage, raw_message, split_messages
 
-HEADER = struct.Struct(">HHHHII")
 VERSION_13 = bytes.fromhex("0000 0000 0000 000d 00000000 00000000")
 """What the server says first: VERSION, minor version 13."""
-
-
-class Sent(NamedTuple):
-    """One message, taken apart by code that shares nothing with the library."""
-
-    command: int
-    data_type: int
-    data_count: int
-    p1: int
-    p2: int
-    payload: bytes
-
-
-def message(
-    command: int,
-    data_type: int = 0,
-    data_count: int = 0,
-    p1: int = 0,
-    p2: int = 0,
-    payload: bytes = b"",
-    *,
-    extended: bool = False,
-) -> bytes:
-    """Build a message; the payload is padded."""
-    payload += bytes(-len(payload) % 8)
-    if extended:
-        head = HEADER.pack(command, 0xFFFF, data_type, 0, p1, p2)
-        return head + struct.pack(">II", len(payload), data_count) + payload
-    return HEADER.pack(command, len(payload), data_type, data_count, p1, p2) + payload
-
-
-def split(data: bytes) -> list[Sent]:
-    """Take a stream of whole messages apart."""
-    found, offset = [], 0
-    while offset < len(data):
-        command, size, data_type, count, p1, p2 = HEADER.unpack_from(data, offset)
-        offset += HEADER.size
-        if size == 0xFFFF:
-            size, count = struct.unpack_from(">II", data, offset)
-            offset += 8
-        assert size % 8 == 0
-        assert offset + size <= len(data)
-        found.append(Sent(command, data_type, count, p1, p2, data[offset : offset + size]))
-        offset += size
-    return found
 
 
 class Gate:
@@ -164,26 +119,26 @@ class Client:
         if greet:
             self.turn()
             assert self.taken() == VERSION_13
-            self.tell(message(0, 0, 13), message(20, payload=b"ada\0"))
-            self.tell(message(21, payload=b"lovelace\0"))
+            self.tell(raw_message(0, 0, 13), raw_message(20, payload=b"ada\0"))
+            self.tell(raw_message(21, payload=b"lovelace\0"))
             assert self.taken() == b""
 
-    def tell(self, *messages: bytes) -> list[Sent]:
+    def tell(self, *messages: bytes) -> list[RawMessage]:
         """Send messages in one chunk, and return what came back at once."""
         self.circuit.feed(b"".join(messages))
-        return split(self.taken())
+        return split_messages(self.taken())
 
-    def turn(self) -> list[Sent]:
+    def turn(self) -> list[RawMessage]:
         """Let the event loop turn, and return what the server sent."""
         self.shell.turn()
         if b"".join(self.shell.writes) == VERSION_13:
             return []
-        return split(self.taken())
+        return split_messages(self.taken())
 
-    def open(self, gate: Gate, result: Any = None) -> list[Sent]:
+    def open(self, gate: Gate, result: Any = None) -> list[RawMessage]:
         """Let a handler go on, and return what the server sent."""
         self.shell.open(gate, result)
-        return split(self.taken())
+        return split_messages(self.taken())
 
     def taken(self) -> bytes:
         """Return the bytes that the server has sent since the last time."""
@@ -193,13 +148,13 @@ class Client:
 
     def create(self, name: str, cid: int = 1, version: int = 13) -> int:
         """Open a channel and return its sid."""
-        sent = self.tell(message(18, p1=cid, p2=version, payload=name.encode() + b"\0"))
+        sent = self.tell(raw_message(18, p1=cid, p2=version, payload=name.encode() + b"\0"))
         assert [each.command for each in sent] == [22, 18], sent
         return sent[1].p2
 
     def subscribe(
         self, sid: int, id_: int = 0, data_type: int = 6, count: int = 0, mask: int = 5
-    ) -> list[Sent]:
+    ) -> list[RawMessage]:
         """Subscribe, and return what came back at once."""
         payload = struct.pack(">fffHxx", 0, 0, 0, mask)
-        return self.tell(message(1, data_type, count, sid, id_, payload))
+        return self.tell(raw_message(1, data_type, count, sid, id_, payload))

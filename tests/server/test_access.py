@@ -10,7 +10,8 @@ import pytest
 
 from caproto import AccessRights, CaprotoValueError, ChannelDouble
 from caproto.server import AccessRules, ioc_arg_parser
-from tests.server.fake_shell import Client, message
+from tests.server.fake_shell import Client
+from tests.support.raw_messages import raw_message
 
 NONE, READ, WRITE, BOTH = (AccessRights(code) for code in range(4))
 
@@ -162,7 +163,7 @@ def test_engine_gives_the_rights_that_both_the_pv_and_the_rules_allow() -> None:
         return AccessRights.WRITE | AccessRights.READ
 
     client = Client({"x": ReadOnly(value=0.0)}, rights=rights_of)
-    sent = client.tell(message(18, p1=1, p2=13, payload=b"x\0"))
+    sent = client.tell(raw_message(18, p1=1, p2=13, payload=b"x\0"))
     assert (sent[0].command, sent[0].p2) == (22, 1)
     assert asked == [("x", "ada", "lovelace", "10.0.0.7")]
 

@@ -9,7 +9,8 @@ import pytest
 from caproto import AccessRights, RemoteProtocolError
 from caproto.server._engine.limits import ClientLimits
 from caproto.server.data import ChannelChar, ChannelDouble, ChannelInteger
-from tests.server.fake_shell import VERSION_13, Client, message, split
+from tests.server.fake_shell import VERSION_13, Client
+from tests.support.raw_messages import raw_message, split_messages
 
 VERSION_REQUEST = bytes.fromhex("0000 0000 0000 000d 00000000 00000000")
 CLIENT_NAME = bytes.fromhex("0014 0008 0000 0000 00000000 00000000") + b"ada\0\0\0\0\0"
@@ -44,7 +45,7 @@ def test_a_channel_is_opened_with_access_rights_first() -> None:
 def test_sids_differ_and_are_reused_only_after_all_others() -> None:
     client = Client({"x": ChannelDouble(value=1.0)})
     assert [client.create("x", cid) for cid in range(3)] == [1, 2, 3]
-    client.tell(message(12, p1=2, p2=1))
+    client.tell(raw_message(12, p1=2, p2=1))
     assert client.create("x") == 4
     client.circuit._last_sid = 0xFFFFFFFF
     assert client.create("x") == 2
@@ -58,7 +59,7 @@ def test_the_count_of_a_large_array_comes_in_an_extended_header() -> None:
 
 def test_a_client_that_knows_no_extended_headers_gets_a_count_that_fits() -> None:
     client = Client({"x": ChannelDouble(value=1.0, max_length=70000)})
-    sent = client.tell(message(18, p1=1, p2=8, payload=b"x\0"))
+    sent = client.tell(raw_message(18, p1=1, p2=8, payload=b"x\0"))
     assert sent[1].data_count == 0xFFFE
 
 
@@ -91,10 +92,10 @@ def test_clearing_a_channel_is_confirmed_with_both_ids() -> None:
 def test_an_unknown_sid_is_complained_about_and_ends_the_circuit(command: int) -> None:
     client = Client({"x": ChannelDouble(value=1.0)})
     client.create("x")
-    request = message(command, 6, 1, 99, 5, bytes(16))
+    request = raw_message(command, 6, 1, 99, 5, bytes(16))
     with pytest.raises(RemoteProtocolError, match="sid 99"):
         client.circuit.feed(request)
-    (error,) = split(client.taken())
+    (error,) = split_messages(client.taken())
     assert (error.command, error.p2) == (11, 142)  # ECA_INTERNAL
     assert error.payload.startswith(request[:16])
 
@@ -114,7 +115,7 @@ def test_an_error_carries_the_header_of_the_request() -> None:
 def test_an_error_carries_an_extended_header_as_it_came() -> None:
     client = Client({"x": ChannelDouble(value=1.0)})
     sid = client.create("x")
-    request = message(4, 6, 3, sid, 1, bytes(8), extended=True)
+    request = raw_message(4, 6, 3, sid, 1, bytes(8), extended=True)
     (error,) = client.tell(request)
     assert error.payload.startswith(request[:24])
 
@@ -129,8 +130,8 @@ def test_a_host_name_after_the_first_channel_is_refused() -> None:
 def test_names_may_come_again_when_all_channels_are_closed() -> None:
     client = Client({"x": ChannelDouble(value=1.0)})
     sid = client.create("x")
-    client.tell(message(12, p1=sid, p2=1))
-    assert client.tell(message(20, payload=b"bob\0")) == []
+    client.tell(raw_message(12, p1=sid, p2=1))
+    assert client.tell(raw_message(20, payload=b"bob\0")) == []
     assert client.circuit.client_name == "bob"
 
 
@@ -153,32 +154,32 @@ def test_all_answers_to_one_chunk_leave_in_one_write() -> None:
 def test_a_priority_beyond_99_ends_the_circuit(priority: int) -> None:
     client = Client({})
     with pytest.raises(RemoteProtocolError, match="priority"):
-        client.tell(message(0, priority, 13))
+        client.tell(raw_message(0, priority, 13))
 
 
 def test_the_priority_is_kept() -> None:
     client = Client({})
-    client.tell(message(0, 99, 13))
+    client.tell(raw_message(0, 99, 13))
     assert client.circuit.priority == 99
 
 
 def test_a_client_older_than_minor_version_4_is_refused() -> None:
     with pytest.raises(RemoteProtocolError, match=r"4\.3"):
-        Client({}).tell(message(0, 0, 3))
+        Client({}).tell(raw_message(0, 0, 3))
     with pytest.raises(RemoteProtocolError, match=r"4\.3"):
-        Client({}).tell(message(18, p1=1, p2=3, payload=b"x\0"))
+        Client({}).tell(raw_message(18, p1=1, p2=3, payload=b"x\0"))
 
 
 def test_a_client_newer_than_we_is_spoken_to_in_our_version() -> None:
     client = Client({})
-    client.tell(message(0, 0, 20))
+    client.tell(raw_message(0, 0, 20))
     assert client.circuit.version == 13
 
 
 @pytest.mark.parametrize("command", [5, 7, 11, 13, 14, 16, 17, 22, 24, 25, 26, 27])
 def test_a_command_that_clients_do_not_send_ends_the_circuit(command: int) -> None:
     with pytest.raises(RemoteProtocolError, match=f"command {command}"):
-        Client({}).tell(message(command))
+        Client({}).tell(raw_message(command))
 
 
 def test_a_search_over_tcp_is_answered_without_payload_and_with_our_address() -> None:
@@ -192,15 +193,17 @@ def test_a_search_over_tcp_is_answered_without_payload_and_with_our_address() ->
 def test_a_failed_search_over_tcp_is_answered_only_if_asked_to() -> None:
     client = Client({})
     payload = b"nobody\0"
-    assert client.tell(message(6, 5, 13, 7, 7, payload)) == []
-    client.circuit.feed(message(6, 10, 13, 7, 7, payload))
+    assert client.tell(raw_message(6, 5, 13, 7, 7, payload)) == []
+    client.circuit.feed(raw_message(6, 10, 13, 7, 7, payload))
     assert client.taken() == bytes.fromhex("000e 0000 000a 000d 00000007 00000007")
 
 
 def test_names_that_are_no_text_are_unknown() -> None:
     client = Client({"x": ChannelDouble(value=1.0)})
-    assert [s.command for s in client.tell(message(18, p1=1, p2=13, payload=b"\xff\xfe\0"))] == [26]
-    assert [s.command for s in client.tell(message(18, p1=1, p2=13))] == [26]
+    assert [
+        s.command for s in client.tell(raw_message(18, p1=1, p2=13, payload=b"\xff\xfe\0"))
+    ] == [26]
+    assert [s.command for s in client.tell(raw_message(18, p1=1, p2=13))] == [26]
 
 
 def test_the_number_of_channels_can_be_limited() -> None:
@@ -209,7 +212,7 @@ def test_the_number_of_channels_can_be_limited() -> None:
     error, failure = client.tell(CREATE_X)
     assert (error.command, error.p1, error.p2) == (11, 41, 48)  # ECA_ALLOCMEM
     assert (failure.command, failure.p1) == (26, 41)
-    client.tell(message(12, p1=1, p2=1))
+    client.tell(raw_message(12, p1=1, p2=1))
     client.create("x")
 
 
@@ -223,7 +226,7 @@ def test_nothing_is_sent_after_the_end() -> None:
     data.publish_now(1)
     client.circuit.send(b"x")
     client.circuit.send_large(b"x", b"y")
-    client.circuit.feed(message(15, 6, 1, sid, 1))
+    client.circuit.feed(raw_message(15, 6, 1, sid, 1))
     client.turn()
     assert client.taken() == b""
     assert data.source is not None
@@ -250,8 +253,12 @@ def test_long_error_texts_are_cut() -> None:
 def test_val_names_the_pv_itself() -> None:
     client = Client({"x": ChannelDouble(value=1.0)})
     client.create("x.VAL")
-    assert [s.command for s in client.tell(message(18, p1=1, p2=13, payload=b"x.DESC\0"))] == [26]
-    assert [s.command for s in client.tell(message(18, p1=1, p2=13, payload=b"y.VAL\0"))] == [26]
+    assert [s.command for s in client.tell(raw_message(18, p1=1, p2=13, payload=b"x.DESC\0"))] == [
+        26
+    ]
+    assert [s.command for s in client.tell(raw_message(18, p1=1, p2=13, payload=b"y.VAL\0"))] == [
+        26
+    ]
 
 
 def test_a_pv_whose_fields_cannot_be_looked_up_is_unknown(
@@ -269,7 +276,9 @@ def test_a_pv_whose_fields_cannot_be_looked_up_is_unknown(
     client.create("x.GOOD")
     for field in ("MISSING", "BAD"):
         payload = f"x.{field}\0".encode()
-        assert [s.command for s in client.tell(message(18, p1=1, p2=13, payload=payload))] == [26]
+        assert [s.command for s in client.tell(raw_message(18, p1=1, p2=13, payload=payload))] == [
+            26
+        ]
     assert "x.BAD" in caplog.text
     assert "x.MISSING" not in caplog.text
 
@@ -280,13 +289,13 @@ def test_messages_are_logged_in_both_directions_when_asked_for(
     client = Client({"x": ChannelChar(value="a" * 20000)})
     caplog.set_level(logging.DEBUG, "caproto.circ")
     sid = client.create("x")
-    client.tell(message(15, 4, 0, sid, 1))
+    client.tell(raw_message(15, 4, 0, sid, 1))
     text = caplog.text
     assert "CreateChanRequest(name='x', cid=1, version=13)" in text
     assert "AccessRightsResponse" in text
     assert "20000 bytes of payload" in text
     with pytest.raises(RemoteProtocolError):
-        client.tell(message(22))
+        client.tell(raw_message(22))
     assert "command 22" in caplog.text
     caplog.set_level(logging.INFO, "caproto.circ")
     caplog.clear()
@@ -300,7 +309,7 @@ def test_logging_may_be_turned_on_for_a_client_that_does_not_keep_up(
     client = Client({})
     client.circuit.pause()
     caplog.set_level(logging.DEBUG, "caproto.circ")
-    assert client.tell(message(23)) == []
+    assert client.tell(raw_message(23)) == []
     client.circuit.resume()
     assert client.turn() != []
     assert "EchoRequest" in caplog.text

@@ -13,18 +13,19 @@ from caproto.server._engine.circuit import ServerCircuit
 from caproto.server._engine.limits import ClientLimits
 from caproto.server._engine.source import LARGE_BODY, Source
 from caproto.server.data import ChannelAlarm, ChannelChar, ChannelDouble, ChannelString
-from tests.server.fake_shell import Client, FakeShell, Sent, message
+from tests.server.fake_shell import Client, FakeShell
+from tests.support.raw_messages import RawMessage, raw_message
 
 NORMAL, GETFAIL, NORDACCESS = 1, 152, 368
 VALUE, LOG, ALARM, PROPERTY = 1, 2, 4, 8
-EVENTS_OFF, EVENTS_ON = message(8), message(9)
+EVENTS_OFF, EVENTS_ON = raw_message(8), raw_message(9)
 
 
 def put(data: ChannelDouble, value: Any, **metadata: Any) -> None:
     asyncio.run(data.write(value, **metadata))
 
 
-def values(sent: list[Sent]) -> list[float]:
+def values(sent: list[RawMessage]) -> list[float]:
     assert {each.command for each in sent} <= {1}
     return [struct.unpack_from(">d", each.payload)[0] for each in sent]
 
@@ -33,7 +34,7 @@ def test_the_first_update_is_sent_at_once() -> None:
     client = Client({"x": ChannelDouble(value=3.0)})
     sid = client.create("x")
     client.circuit.feed(
-        message(1, 6, 1, sid, 7, bytes.fromhex("00000000 00000000 00000000 0001 0000"))
+        raw_message(1, 6, 1, sid, 7, bytes.fromhex("00000000 00000000 00000000 0001 0000"))
     )
     assert client.taken() == bytes.fromhex("0001 0008 0006 0001 00000001 00000007 4008000000000000")
 
@@ -210,7 +211,7 @@ def test_a_subscription_without_access_gets_a_refusal_and_nothing_more() -> None
     assert (first.p1, first.payload) == (NORDACCESS, bytes(8))
     put(data, 1.0)
     assert client.turn() == []
-    (confirmation,) = client.tell(message(2, 6, 1, sid, 0))
+    (confirmation,) = client.tell(raw_message(2, 6, 1, sid, 0))
     assert confirmation.payload == b""
 
 
@@ -258,7 +259,7 @@ def test_a_request_without_a_mask_ends_the_circuit() -> None:
     client = Client({"x": ChannelDouble(value=0.0)})
     sid = client.create("x")
     with pytest.raises(RemoteProtocolError, match="EVENT_ADD"):
-        client.tell(message(1, 6, 1, sid, 0, bytes(8)))
+        client.tell(raw_message(1, 6, 1, sid, 0, bytes(8)))
 
 
 def test_the_number_of_subscriptions_can_be_limited() -> None:
@@ -287,7 +288,7 @@ def test_a_cancellation_is_confirmed_by_an_update_without_payload() -> None:
     client = Client({"x": data})
     sid = client.create("x")
     client.subscribe(sid, id_=7, data_type=20, count=3)
-    client.circuit.feed(message(2, 20, 3, sid, 7))
+    client.circuit.feed(raw_message(2, 20, 3, sid, 7))
     assert client.taken() == bytes.fromhex("0001 0000 0014 0003 00000001 00000007")
     put(data, 1.0)
     assert client.turn() == []
@@ -297,8 +298,8 @@ def test_a_cancellation_with_an_extended_header_is_confirmed_with_one() -> None:
     client = Client({"x": ChannelDouble(value=0.0, max_length=70000)})
     sid = client.create("x")
     payload = struct.pack(">fffHxx", 0, 0, 0, 1)
-    client.tell(message(1, 6, 70000, sid, 7, payload, extended=True))
-    (confirmation,) = client.tell(message(2, 6, 70000, sid, 7, extended=True))
+    client.tell(raw_message(1, 6, 70000, sid, 7, payload, extended=True))
+    (confirmation,) = client.tell(raw_message(2, 6, 70000, sid, 7, extended=True))
     assert (confirmation.data_count, confirmation.payload) == (70000, b"")
 
 
@@ -308,7 +309,7 @@ def test_others_of_the_same_kind_stay_subscribed() -> None:
     sid = client.create("x")
     client.subscribe(sid, id_=1, mask=VALUE)
     client.subscribe(sid, id_=2, mask=ALARM)
-    client.tell(message(2, 6, 0, sid, 1))
+    client.tell(raw_message(2, 6, 0, sid, 1))
     put(data, 1.0)
     data.publish_now(ALARM)
     assert [each.p2 for each in client.turn()] == [2]
@@ -318,7 +319,7 @@ def test_an_unknown_subscription_id_ends_the_circuit() -> None:
     client = Client({"x": ChannelDouble(value=0.0)})
     sid = client.create("x", cid=41)
     with pytest.raises(RemoteProtocolError, match="subscription 7"):
-        client.circuit.feed(message(2, 6, 0, sid, 7))
+        client.circuit.feed(raw_message(2, 6, 0, sid, 7))
     error = client.taken()
     assert error[:2] == b"\0\x0b"
     assert error[12:16] == (242).to_bytes(4, "big")  # ECA_BADMONID
@@ -331,7 +332,7 @@ def test_closing_the_channel_ends_its_subscriptions() -> None:
     client.subscribe(sid, id_=1)
     client.tell(EVENTS_OFF)
     put(data, 1.0)
-    client.tell(message(12, p1=sid, p2=1))
+    client.tell(raw_message(12, p1=sid, p2=1))
     assert client.tell(EVENTS_ON) == []
     put(data, 2.0)
     assert client.turn() == []
@@ -360,7 +361,7 @@ def test_reads_work_while_events_are_off() -> None:
     client = Client({"x": ChannelDouble(value=3.0)})
     sid = client.create("x")
     client.tell(EVENTS_OFF)
-    assert [each.command for each in client.tell(message(15, 6, 1, sid, 0))] == [15]
+    assert [each.command for each in client.tell(raw_message(15, 6, 1, sid, 0))] == [15]
 
 
 def test_a_subscription_made_while_events_are_off_gets_its_first_update_afterwards() -> None:
@@ -379,7 +380,7 @@ def test_a_cancelled_subscription_gets_nothing_when_events_are_on_again() -> Non
     client.subscribe(sid, id_=1)
     client.tell(EVENTS_OFF)
     put(data, 4.0)
-    (confirmation,) = client.tell(message(2, 6, 0, sid, 1))
+    (confirmation,) = client.tell(raw_message(2, 6, 0, sid, 1))
     assert confirmation.payload == b""
     assert client.tell(EVENTS_ON) == []
 
@@ -459,8 +460,8 @@ def full_client(pvdb: dict[str, Any]) -> Client:
 def test_requests_wait_while_their_answers_would_fill_the_memory() -> None:
     client = full_client({"x": ChannelChar(value="a" * 20000)})
     sid = client.create("x")
-    request = message(15, 4, 0, sid, 0)
-    sent = client.tell(*(message(15, 4, 0, sid, ioid) for ioid in range(5)), message(23))
+    request = raw_message(15, 4, 0, sid, 0)
+    sent = client.tell(*(raw_message(15, 4, 0, sid, ioid) for ioid in range(5)), raw_message(23))
     assert [each.p2 for each in sent] == [0]
     assert client.tell(request) == []
     for ioid in range(1, 5):
@@ -496,7 +497,7 @@ def test_held_updates_are_released_as_the_client_takes_them() -> None:
 def test_a_request_that_waited_may_still_be_malformed() -> None:
     client = Client({"x": ChannelDouble(value=0.0)})
     client.circuit.pause()
-    assert client.tell(message(22), message(23)) == []
+    assert client.tell(raw_message(22), raw_message(23)) == []
     with pytest.raises(RemoteProtocolError, match="command 22"):
         client.circuit.resume()
 
@@ -504,19 +505,19 @@ def test_a_request_that_waited_may_still_be_malformed() -> None:
 def test_a_closed_circuit_neither_pauses_nor_resumes() -> None:
     client = Client({"x": ChannelDouble(value=0.0)})
     client.circuit.pause()
-    client.tell(message(23))
+    client.tell(raw_message(23))
     client.circuit.close()
     client.circuit.resume()
     client.circuit.pause()
     client.circuit.resume()
-    assert client.tell(message(23)) == []
+    assert client.tell(raw_message(23)) == []
 
 
 def test_many_small_answers_leave_in_several_writes() -> None:
     client = Client({"x": ChannelDouble(value=[0.0] * 100)})
     sid = client.create("x")
-    client.circuit.feed(message(15, 6, 0, sid, 0) * 2000)
+    client.circuit.feed(raw_message(15, 6, 0, sid, 0) * 2000)
     assert 2 < len(client.shell.writes) < 10
     client.shell.writes.clear()
-    client.circuit.feed(message(23) * 2000)
+    client.circuit.feed(raw_message(23) * 2000)
     assert 2 < len(client.shell.writes) < 10

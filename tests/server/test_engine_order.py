@@ -7,18 +7,19 @@ import struct
 import pytest
 
 from caproto import ChannelType
-from tests.server.fake_shell import Client, message
+from tests.server.fake_shell import Client
 from tests.server.slow_pvs import QuickCoroutine, SlowBoth, SlowRead, SlowWrite
+from tests.support.raw_messages import raw_message
 
 READ, WRITE = 15, 19
 
 
 def write(sid: int, ioid: int, value: float) -> bytes:
-    return message(WRITE, 6, 1, sid, ioid, struct.pack(">d", value))
+    return raw_message(WRITE, 6, 1, sid, ioid, struct.pack(">d", value))
 
 
 def read(sid: int, ioid: int) -> bytes:
-    return message(READ, 6, 1, sid, ioid)
+    return raw_message(READ, 6, 1, sid, ioid)
 
 
 def value_of(payload: bytes) -> float:
@@ -115,7 +116,7 @@ def test_closing_a_channel_lets_what_has_begun_end_and_begins_nothing_more() -> 
     client = Client({"x": slow})
     sid = client.create("x")
     client.tell(write(sid, 1, 1.0), write(sid, 2, 2.0))
-    client.tell(message(12, p1=sid, p2=1))
+    client.tell(raw_message(12, p1=sid, p2=1))
     client.open(slow.gates[0])
     assert (slow.written, slow.value) == ([1.0], 1.0)
 
@@ -140,7 +141,7 @@ def test_a_subscription_that_is_cancelled_while_the_pv_is_read_gets_only_the_con
     client = Client({"x": slow})
     sid = client.create("x")
     client.subscribe(sid, id_=7)
-    (confirmation,) = client.tell(message(2, 6, 0, sid, 7))
+    (confirmation,) = client.tell(raw_message(2, 6, 0, sid, 7))
     assert confirmation.payload == b""
     assert client.open(slow.gates[0], 2.0) == []
     assert slow.source is not None

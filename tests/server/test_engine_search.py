@@ -7,7 +7,7 @@ import pytest
 from caproto import RemoteProtocolError
 from caproto.server._engine.beacons import BeaconSchedule
 from caproto.server._engine.search import SearchResponder
-from tests.server.fake_shell import message, split
+from tests.support.raw_messages import raw_message, split_messages
 
 CLIENT = ("10.0.0.7", 40000)
 KNOWN = {"x", "long:" + "n" * 900}
@@ -18,7 +18,7 @@ def responder(**kwargs: object) -> SearchResponder:
 
 
 def search(name: str, cid: int = 7, version: int = 13, reply: int = 5) -> bytes:
-    return message(6, reply, version, cid, cid, name.encode() + b"\0")
+    return raw_message(6, reply, version, cid, cid, name.encode() + b"\0")
 
 
 def test_a_found_name_is_answered_with_the_sequence_number_of_the_client() -> None:
@@ -40,70 +40,72 @@ def test_a_found_name_is_answered_with_the_sequence_number_of_the_client() -> No
 
 
 def test_without_a_valid_sequence_number_zero_is_sent_back() -> None:
-    (reply,) = responder().answer_datagram(message(0, 0, 13, 0x1234) + search("x"), CLIENT)
-    assert split(reply)[0].p1 == 0
+    (reply,) = responder().answer_datagram(raw_message(0, 0, 13, 0x1234) + search("x"), CLIENT)
+    assert split_messages(reply)[0].p1 == 0
 
 
 @pytest.mark.parametrize(("version", "commands"), [(11, [0, 6]), (10, [6]), (4, [6])])
 def test_clients_before_sequence_numbers_get_no_version(version: int, commands: list[int]) -> None:
     (reply,) = responder().answer_datagram(
-        message(0, 0, version) + search("x", version=version), CLIENT
+        raw_message(0, 0, version) + search("x", version=version), CLIENT
     )
-    assert [each.command for each in split(reply)] == commands
+    assert [each.command for each in split_messages(reply)] == commands
 
 
 def test_clients_before_minor_version_4_get_no_answer() -> None:
-    assert responder().answer_datagram(message(0, 0, 3) + search("x", version=3), CLIENT) == []
+    assert responder().answer_datagram(raw_message(0, 0, 3) + search("x", version=3), CLIENT) == []
 
 
 @pytest.mark.parametrize("reply", [5, 10])
 def test_an_unknown_name_is_never_answered_by_datagram(reply: int) -> None:
-    assert responder().answer_datagram(message(0, 0, 13) + search("y", reply=reply), CLIENT) == []
+    assert (
+        responder().answer_datagram(raw_message(0, 0, 13) + search("y", reply=reply), CLIENT) == []
+    )
 
 
 def test_a_datagram_without_a_search_is_not_answered() -> None:
-    assert responder().answer_datagram(message(0, 0, 13), CLIENT) == []
+    assert responder().answer_datagram(raw_message(0, 0, 13), CLIENT) == []
     assert responder().answer_datagram(b"", CLIENT) == []
-    assert responder().answer_datagram(message(13, 13, 5064, 1), CLIENT) == []
+    assert responder().answer_datagram(raw_message(13, 13, 5064, 1), CLIENT) == []
 
 
 def test_only_the_names_found_are_answered_in_one_datagram() -> None:
-    datagram = message(0, 1, 13, 9) + b"".join(
+    datagram = raw_message(0, 1, 13, 9) + b"".join(
         search(name, cid) for cid, name in enumerate(("x", "y", "x", "z"))
     )
     (reply,) = responder().answer_datagram(datagram, CLIENT)
-    assert [(each.command, each.p2) for each in split(reply)] == [(0, 0), (6, 0), (6, 2)]
+    assert [(each.command, each.p2) for each in split_messages(reply)] == [(0, 0), (6, 0), (6, 2)]
 
 
 def test_many_answers_are_spread_over_datagrams_that_travel_unfragmented() -> None:
-    datagram = message(0, 1, 13, 9) + b"".join(search("x", cid) for cid in range(200))
+    datagram = raw_message(0, 1, 13, 9) + b"".join(search("x", cid) for cid in range(200))
     replies = responder().answer_datagram(datagram, CLIENT)
     assert len(replies) == 4
     assert all(len(reply) <= 1472 for reply in replies)
-    found = [split(reply) for reply in replies]
+    found = [split_messages(reply) for reply in replies]
     assert [each[0] for each in found] == [found[0][0]] * 4
     assert [each.p2 for reply in found for each in reply[1:]] == list(range(200))
 
 
 def test_a_long_name_is_found() -> None:
     (reply,) = responder().answer_datagram(
-        message(0, 1, 13, 9) + search("long:" + "n" * 900), CLIENT
+        raw_message(0, 1, 13, 9) + search("long:" + "n" * 900), CLIENT
     )
-    assert len(split(reply)) == 2
+    assert len(split_messages(reply)) == 2
 
 
 def test_a_name_without_its_nul_loses_the_last_character_as_with_rsrv() -> None:
-    assert responder().answer_datagram(message(6, 5, 13, 7, 7, b"xyyyyyyy"), CLIENT) == []
-    assert responder().answer_datagram(message(6, 5, 13, 7, 7, b"x\0yyyyyy"), CLIENT) != []
+    assert responder().answer_datagram(raw_message(6, 5, 13, 7, 7, b"xyyyyyyy"), CLIENT) == []
+    assert responder().answer_datagram(raw_message(6, 5, 13, 7, 7, b"x\0yyyyyy"), CLIENT) != []
 
 
 def test_a_search_without_a_name_is_not_answered() -> None:
-    assert responder().answer_datagram(message(6, 5, 13, 7, 7), CLIENT) == []
+    assert responder().answer_datagram(raw_message(6, 5, 13, 7, 7), CLIENT) == []
 
 
 def test_ignored_hosts_get_no_answer() -> None:
     ignoring = responder(ignored_hosts=["10.0.0.7"])
-    datagram = message(0, 1, 13, 9) + search("x")
+    datagram = raw_message(0, 1, 13, 9) + search("x")
     assert ignoring.answer_datagram(datagram, CLIENT) == []
     assert ignoring.answer_datagram(datagram, ("10.0.0.8", 1)) != []
 
@@ -112,8 +114,8 @@ def test_ignored_hosts_get_no_answer() -> None:
     "datagram",
     [
         b"x",
-        message(0, 1, 13, 9) + search("x") + b"\0" * 15,
-        message(0, 1, 13, 9) + search("x")[:-1],
+        raw_message(0, 1, 13, 9) + search("x") + b"\0" * 15,
+        raw_message(0, 1, 13, 9) + search("x")[:-1],
         bytes.fromhex("0006 ffff 0005 000d 00000007 00000007"),
     ],
 )

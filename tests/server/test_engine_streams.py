@@ -12,32 +12,33 @@ from caproto import RemoteProtocolError
 from caproto.server._engine.limits import ClientLimits
 from caproto.server._engine.search import SearchResponder
 from caproto.server.data import ChannelDouble, ChannelEnum, ChannelString
-from tests.server.fake_shell import Client, message
+from tests.server.fake_shell import Client
+from tests.support.raw_messages import raw_message
 
 MASK = struct.pack(">fffHxx", 0, 0, 0, 5)
 CONVERSATION = [
-    message(0, 0, 13),
-    message(20, payload=b"ada\0"),
-    message(21, payload=b"lovelace\0"),
-    message(6, 10, 13, 3, 3, b"x\0"),
-    message(6, 10, 13, 4, 4, b"nobody\0"),
-    message(18, p1=1, p2=13, payload=b"x\0"),
-    message(18, p1=2, p2=13, payload=b"s\0"),
-    message(18, p1=3, p2=13, payload=b"nobody\0"),
-    message(15, 6, 0, 1, 0),
-    message(15, 6, 0, 1, 1, extended=True),
-    message(3, 0, 1, 2, 2),
-    message(1, 13, 0, 1, 0, MASK),
-    message(19, 6, 3, 1, 3, struct.pack(">3d", 1, 2, 3)),
-    message(4, 0, 1, 2, 2, b"new text\0"),
-    message(8),
-    message(19, 6, 70000, 1, 4, struct.pack(">70000d", *range(70000)), extended=True),
-    message(15, 0, 1, 2, 5),
-    message(9),
-    message(23, payload=b"ping"),
-    message(10),
-    message(2, 13, 0, 1, 0),
-    message(12, p1=1, p2=1),
+    raw_message(0, 0, 13),
+    raw_message(20, payload=b"ada\0"),
+    raw_message(21, payload=b"lovelace\0"),
+    raw_message(6, 10, 13, 3, 3, b"x\0"),
+    raw_message(6, 10, 13, 4, 4, b"nobody\0"),
+    raw_message(18, p1=1, p2=13, payload=b"x\0"),
+    raw_message(18, p1=2, p2=13, payload=b"s\0"),
+    raw_message(18, p1=3, p2=13, payload=b"nobody\0"),
+    raw_message(15, 6, 0, 1, 0),
+    raw_message(15, 6, 0, 1, 1, extended=True),
+    raw_message(3, 0, 1, 2, 2),
+    raw_message(1, 13, 0, 1, 0, MASK),
+    raw_message(19, 6, 3, 1, 3, struct.pack(">3d", 1, 2, 3)),
+    raw_message(4, 0, 1, 2, 2, b"new text\0"),
+    raw_message(8),
+    raw_message(19, 6, 70000, 1, 4, struct.pack(">70000d", *range(70000)), extended=True),
+    raw_message(15, 0, 1, 2, 5),
+    raw_message(9),
+    raw_message(23, payload=b"ping"),
+    raw_message(10),
+    raw_message(2, 13, 0, 1, 0),
+    raw_message(12, p1=1, p2=1),
 ]
 
 
@@ -124,7 +125,7 @@ streams = st.lists(st.one_of(heads, st.binary(max_size=40), st.sampled_from(CONV
 
 
 @given(streams)
-@example([message(18, p1=1, p2=13, payload=b"e\0"), message(4, 3, 1, 1, 1, b"\xff\xff")])
+@example([raw_message(18, p1=1, p2=13, payload=b"e\0"), raw_message(4, 3, 1, 1, 1, b"\xff\xff")])
 def test_whatever_comes_only_a_protocol_error_gets_out(chunks: list[bytes]) -> None:
     client = served()
     client.circuit.feed(b"".join(CONVERSATION[:8]))

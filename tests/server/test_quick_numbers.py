@@ -22,7 +22,8 @@ from caproto.server.data import (
     channel,
 )
 from caproto.server.data.overriding import NUMBER_METHODS, plain
-from tests.server.fake_shell import Client, Sent, message
+from tests.server.fake_shell import Client
+from tests.support.raw_messages import RawMessage, raw_message
 
 NOW = 1_000_000_000_123_456_789
 """In nanoseconds since the EPICS epoch."""
@@ -42,7 +43,7 @@ def run(coroutine: Any) -> None:
         coroutine.send(None)
 
 
-def updates(data: ChannelData, value: Any, data_type: int, **request: Any) -> list[Sent]:
+def updates(data: ChannelData, value: Any, data_type: int, **request: Any) -> list[RawMessage]:
     """Return what a subscriber gets by one write."""
     client = Client({"x": data})
     sid = client.create("x")
@@ -108,7 +109,7 @@ def test_a_read_after_it_gets_the_new_value() -> None:
 
 
 def _read(sid: int) -> bytes:
-    return message(15, TIME_DOUBLE, 1, sid, 7)
+    return raw_message(15, TIME_DOUBLE, 1, sid, 7)
 
 
 @pytest.mark.parametrize("command", [4, 19])
@@ -134,8 +135,8 @@ def test_a_client_may_write_any_type(
     ):
         client = Client({"x": data})
         sid = client.create("x")
-        sent = client.tell(message(command, data_type, 1, sid, 7, payload))
-        confirmed = [Sent(19, data_type, 1, NORMAL, 7, b"")]
+        sent = client.tell(raw_message(command, data_type, 1, sid, 7, payload))
+        confirmed = [RawMessage(19, data_type, 1, NORMAL, 7, b"")]
         assert sent == (confirmed if command == 19 else [])
         assert (type(data.value), data.value) == (type(stored), stored)
 
@@ -144,14 +145,14 @@ def test_a_write_without_its_value_is_refused() -> None:
     data = ChannelDouble(value=1.0)
     client = Client({"x": data})
     sid = client.create("x")
-    assert client.tell(message(19, 6, 1, sid, 7))[0].p1 == BADCOUNT
+    assert client.tell(raw_message(19, 6, 1, sid, 7))[0].p1 == BADCOUNT
     assert data.value == 1.0
 
 
 def test_an_extended_header_is_answered_in_kind() -> None:
     client = Client({"x": ChannelDouble(value=1.0)})
     sid = client.create("x")
-    request = message(19, 6, 1, sid, 7, struct.pack(">d", 2.5), extended=True)
+    request = raw_message(19, 6, 1, sid, 7, struct.pack(">d", 2.5), extended=True)
     client.circuit.feed(request)
     assert client.taken() == (
         bytes.fromhex("0013 ffff 0006 0000 00000001 00000007 00000000 00000001")
@@ -378,7 +379,7 @@ def test_overridden_methods_get_a_sequence_of_one_element(methods: dict[str, Any
     data = type("Own", (ChannelDouble,), methods)(value=0.0)
     client = Client({"x": data})
     sid = client.create("x")
-    (confirmation,) = client.tell(message(19, 6, 1, sid, 7, struct.pack(">d", 2.5)))
+    (confirmation,) = client.tell(raw_message(19, 6, 1, sid, 7, struct.pack(">d", 2.5)))
     assert confirmation.p1 == NORMAL
     assert data.value == 2.5
 
@@ -397,6 +398,6 @@ def test_a_putter_gets_a_number_whatever_a_client_sends(data_type: int, payload:
     group = Keeping(prefix="")
     client = Client(group.pvdb)
     sid = client.create("x")
-    (confirmation,) = client.tell(message(19, data_type, 1, sid, 7, payload))
+    (confirmation,) = client.tell(raw_message(19, data_type, 1, sid, 7, payload))
     assert confirmation.p1 == NORMAL
     assert [(type(value), value) for value in got] == [(float, 3.0)]

@@ -37,7 +37,8 @@ from caproto.server.records import (
     register_record,
     summarize,
 )
-from tests.asyncio.raw_client import RawClient, pack, serving
+from tests.asyncio.raw_client import RawClient, serving
+from tests.support.raw_messages import raw_message
 
 
 class Records(PVGroup):
@@ -539,7 +540,7 @@ async def test_subscribers_of_fields_hear_of_changes_of_the_pv(
     async with serving(group.pvdb) as context:
         assert context.port is not None
         client = await RawClient.connect(context.port)
-        client.send(pack(0, 0, 13))
+        client.send(raw_message(0, 0, 13))
         sid = await client.create("r:ai.PREC", 1)
         first = await client.subscribe(sid, 1, 1)
         assert first.payload[:2] == b"\0\2"

@@ -14,11 +14,11 @@ POLL_PERIOD = 0.002
 TIME_LIMIT = 20.0
 
 
-def wait_until(condition: Callable[[], object], timeout: float = TIME_LIMIT) -> None:
-    """Return as soon as `condition()` is true; fail if it never is."""
-    limit = time.monotonic() + timeout
+def wait_until(condition: Callable[[], object], what: str = "") -> None:
+    """Return as soon as `condition()` is true; fail if it never is, and say `what` did not happen."""
+    limit = time.monotonic() + TIME_LIMIT
     while not condition():
-        assert time.monotonic() < limit, f"{condition} never came true"
+        assert time.monotonic() < limit, f"it never happened that {what or condition}"
         time.sleep(POLL_PERIOD)
 
 

@@ -17,7 +17,8 @@ from enum import Enum
 from types import TracebackType
 from typing import Any
 
-from .raw_ca import CA_PROTO_SEARCH, HEADER
+from .raw_ca import CA_PROTO_SEARCH
+from .raw_messages import HEADER
 
 _HELD_LIMIT = (
     1 << 20

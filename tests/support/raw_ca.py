@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import socket
-import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-HEADER = struct.Struct(">HHHHII")
+from .raw_messages import HEADER
+
 CA_PROTO_VERSION = 0
 CA_PROTO_SEARCH = 6
 MINOR_VERSION = 13

@@ -22,22 +22,10 @@ from caproto.threading.client import (
     VirtualCircuitManager,
 )
 from tests.support.blocking import wait_until
+from tests.support.signatures import signature
 
 # Parameters that the original does not have. They are given by keyword only, and can be left out.
 OURS: dict[Any, set[str]] = {Context: {"resolver"}, Subscription.add_callback: {"strong"}}
-
-
-def signature(function: Any) -> str:
-    """Return a signature without annotations, without self."""
-    parameters = []
-    for name, parameter in inspect.signature(function).parameters.items():
-        if name in OURS.get(function, ()):
-            assert parameter.kind is parameter.KEYWORD_ONLY
-            assert parameter.default is not parameter.empty
-        elif name != "self":
-            parameters.append(parameter.replace(annotation=parameter.empty))
-    return str(inspect.Signature(parameters))
-
 
 SIGNATURES: dict[Any, str] = {
     Batch: "(timeout=2)",
@@ -118,7 +106,7 @@ PROPERTIES = [
 
 @pytest.mark.parametrize("function", SIGNATURES, ids=lambda item: item.__qualname__)
 def test_signature(function: Any) -> None:
-    assert signature(function) == SIGNATURES[function]
+    assert signature(function, OURS.get(function, ())) == SIGNATURES[function]
     assert inspect.getdoc(function)
     assert function.__doc__ is not object.__doc__
 

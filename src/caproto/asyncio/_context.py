@@ -27,15 +27,15 @@ from ..client.pv import DataType, PVCore, PVState
 from ..client.search import Address
 from ._broadcaster import SharedBroadcaster
 from ._bulk import bulk_read, bulk_write
-from ._callbacks import WorkerPool
 from ._circuit import VirtualCircuitManager
 from ._connections import wait_for_all
 from ._defaults import CONTEXT_DEFAULT_TIMEOUT, GLOBAL_DEFAULT_TIMEOUT, Default, Timeout
-from ._lifetime import end_threads, keep_off_after_fork, user_name
+from ._events import events_of
+from ._lifetime import keep_off_after_fork, user_name
 from ._pv import PV
 from ._replies import run_reply_callback
-from ._subscription import Subscription
 from ._tasks import start_task
+from ._workers import WorkerPools
 
 if TYPE_CHECKING:
     from ..client.stats import ContextStats
@@ -107,7 +107,6 @@ class Context:
         self.timeout = timeout
         self.host_name = socket.gethostname() if host_name is None else host_name
         self.client_name = user_name() if client_name is None else client_name
-        self._max_workers = max_workers
         self._resolver: ResolvingSearcher | None = None
         if resolver is not None:
             from ._resolver import ResolvingSearcher
@@ -116,7 +115,7 @@ class Context:
         self._engine = ClientEngine(
             self, self._resolver or self.broadcaster, settings, self.host_name, self.client_name
         )
-        self._pools: dict[Any, WorkerPool] = {}
+        self._pools = WorkerPools(self._loop, max_workers)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._managers: set[VirtualCircuitManager] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -124,7 +123,7 @@ class Context:
         self.broadcaster.engine.on_beacon.append(self._on_beacon)
         keep_off_after_fork(self)
         # A Context that nobody refers to any more takes its threads along.
-        weakref.finalize(self, end_threads, self._pools).atexit = False
+        weakref.finalize(self, self._pools.abandon).atexit = False
 
     def __repr__(self) -> str:
         idle = sum(pv.state is PVState.IDLE for pv in self._engine.pvs.values())
@@ -389,7 +388,7 @@ class Context:
         for key in keys:
             self._engine.reconnect(self._engine.pvs[key], self._loop.time())
 
-    async def monitor(
+    def monitor(
         self, *pv_names: str, context: Context | None = None, data_type: DataType = "time"
     ) -> AsyncGenerator[tuple[str, Any, Any], None]:
         """Monitor PVs, yielding events as they happen.
@@ -409,26 +408,7 @@ class Context:
         data : EventAddResponse or str
             For a 'connection' event, one of ``'connected'`` and ``'disconnected'``.
         """
-        events: asyncio.Queue[tuple[str, Any, Any]] = asyncio.Queue()
-
-        async def on_state(pv: PV, state: str) -> None:
-            events.put_nowait(("connection", pv, state))
-
-        async def on_update(sub: Subscription, response: Any) -> None:
-            events.put_nowait(("subscription", sub, response))
-
-        pvs = await (self if context is None else context).get_pvs(*pv_names)
-        tokens = [pv.connection_state_callback.add_callback(on_state, run=True) for pv in pvs]
-        subs = [pv.subscribe(data_type=data_type) for pv in pvs]
-        try:
-            for sub in subs:
-                sub.add_callback(on_update)
-            while True:
-                yield await events.get()
-        finally:
-            for pv, token, sub in zip(pvs, tokens, subs, strict=True):
-                pv.connection_state_callback.remove_callback(token)
-                await sub.clear()
+        return events_of(self if context is None else context, pv_names, data_type)
 
     # --- what the engine asks for (caproto.client.host.Host) --------------------------------------------------------
 
@@ -483,23 +463,6 @@ class Context:
 
     # --- threads and tasks ------------------------------------------------------------------------------------------
 
-    def _pool_for(self, circuit: Circuit) -> WorkerPool | None:
-        """Return the worker threads for the PVs of `circuit`."""
-        return self._pool((circuit.address, circuit.priority))
-
-    def _common_pool(self) -> WorkerPool | None:
-        """Return the worker threads for PVs that have no circuit yet."""
-        return self._pool(None)
-
-    def _pool(self, key: Any) -> WorkerPool | None:
-        if not self._max_workers:
-            return None
-        pool = self._pools.get(key)
-        if pool is None:
-            name = "caproto" if key is None else f"caproto-{key[0][0]}:{key[0][1]}"
-            pool = self._pools[key] = WorkerPool(self._loop, self._max_workers, name)
-        return pool
-
     def _forget_abandoned(self) -> None:
         """Give up the requests for which nobody waits any more."""
         self._engine.forget_abandoned(self._loop.time())
@@ -523,8 +486,7 @@ class Context:
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._resolver is not None:
             await self._resolver.close()
-        for pool in list(self._pools.values()):
-            await pool.stop(_STOP_TIME)
+        await self._pools.stop(_STOP_TIME)
         if self._on_beacon in self.broadcaster.engine.on_beacon:
             self.broadcaster.engine.on_beacon.remove(self._on_beacon)
         await self.broadcaster.remove_listener(self)

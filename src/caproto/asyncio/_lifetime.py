@@ -5,13 +5,12 @@ from __future__ import annotations
 import getpass
 import os
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ._callbacks import WorkerPool
     from ._context import Context
 
-__all__ = ["end_threads", "keep_off_after_fork", "user_name"]
+__all__ = ["keep_off_after_fork", "user_name"]
 
 _contexts: weakref.WeakSet[Context] = weakref.WeakSet()
 
@@ -26,18 +25,13 @@ def _after_fork_in_child() -> None:
         context._engine.abandon()
         context.broadcaster.closed = True
         context._resolver = None
-        for owned in (context._managers, context._tasks, context._pools):
-            owned.clear()
+        context._managers.clear()
+        context._tasks.clear()
+        context._pools.clear()
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
-
-
-def end_threads(pools: dict[Any, WorkerPool]) -> None:
-    """End the worker threads of a Context that was garbage-collected."""
-    for pool in pools.values():
-        pool.abandon()
 
 
 def user_name() -> str:

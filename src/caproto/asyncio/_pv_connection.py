@@ -12,12 +12,13 @@ from .._protocol.channel import ClientChannel
 from .._protocol.enums import AccessRights, ChannelType
 from ..client.pv import PVCore, PVState
 from ..client.requests import Wait
-from ._callbacks import CallbackHandler, WorkerPool, await_result, log_failure
+from ._callbacks import CallbackHandler, await_result, log_failure
 from ._circuit import VirtualCircuitManager
 from ._defaults import PV_DEFAULT_TIMEOUT, Default, Timeout
 
 if TYPE_CHECKING:
     from ._context import Context
+    from ._workers import WorkerPool
 
 __all__ = ["PVConnection"]
 
@@ -143,7 +144,7 @@ class PVConnection(PVCore):
         circuit = self.circuit
         assert circuit is not None
         if self._pool is None:
-            self._pool = self.context._pool_for(circuit)
+            self._pool = self.context._pools.of_circuit(circuit)
         pool = self._pool
         if pool is not None and pool not in circuit.runners:
             circuit.runners.append(pool)
@@ -211,8 +212,8 @@ class PVConnection(PVCore):
             except Exception:
                 log_failure(self.name, named)
 
-        if self._pool is None and self.context._max_workers:
-            self._pool = self.context._common_pool()
+        if self._pool is None:
+            self._pool = self.context._pools.without_circuit()
         if self._pool is None:
             guarded(argument)
         else:

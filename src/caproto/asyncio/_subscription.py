@@ -2,46 +2,42 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import logging
 import reprlib
 import warnings
 import weakref
-from collections import deque
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
+from .._callback_signature import (
+    Reference,
+    accepts_two_arguments,
+    weak_reference,
+    with_old_signature,
+)
 from .._errors import CaprotoTypeError, CaprotoValueError
 from .._log import ComposableLogAdapter
 from .._protocol.arrays import Buffer
 from .._protocol.header import Head
 from .._protocol.messages import EventAddRequest, EventAddResponse, wire
 from ..client.subscription import Sink, SubscriptionCore
-from ._callbacks import (
-    BACKLOG_HIGH,
-    Backlog,
-    CoroutineQueue,
-    accepts_two_arguments,
-    await_result,
-    call,
-    is_coroutine_callback,
-    log_failure,
-    weak_reference,
-)
+from ._backlog import BACKLOG_HIGH
+from ._callbacks import CoroutineQueue, await_result, is_coroutine_callback, log_failure
 from ._defaults import PV_DEFAULT_TIMEOUT, Timeout
+from ._updates import Mailbox, Updates
+from ._workers import call
 
 if TYPE_CHECKING:
     from ..client.pv import DataType
     from ._pv import PV
 
-__all__ = ["Subscription", "Updates"]
+__all__ = ["Subscription"]
 
 _logger = logging.getLogger("caproto.ch")
 _shortened = reprlib.Repr()
 _shortened.maxother = _shortened.maxstring = 200
-Reference = Callable[[], "Callable[..., Any] | None"]
 
 
 class Subscription(SubscriptionCore):
@@ -86,7 +82,7 @@ class Subscription(SubscriptionCore):
         self._plain: dict[int, Reference] = {}
         self._plain_references: tuple[Reference, ...] = ()
         self._coroutines: dict[int, CoroutineQueue] = {}
-        self._iterators: dict[int, _Mailbox] = {}
+        self._iterators: dict[int, Mailbox] = {}
         self._tokens = itertools.count()  # threads may ask for one at the same time
 
     _front: Any = None
@@ -214,7 +210,7 @@ class Subscription(SubscriptionCore):
             DeprecationWarning,
             stacklevel=stacklevel,
         )
-        return _old_signature(reference)
+        return with_old_signature(reference)
 
     def _coroutine_call(self, token: int, reference: Reference) -> Callable[[Any], Any]:
         def call(message: Any) -> Any:
@@ -411,107 +407,3 @@ class Subscription(SubscriptionCore):
     def __aiter__(self) -> Updates:
         """Iterate over the updates; the first one is the most recent value."""
         return self.updates()
-
-
-class _Mailbox:
-    """The updates that wait for one iteration."""
-
-    __slots__ = ("_backlog", "_items", "_latest", "_waiter", "is_closed")
-
-    def __init__(self, maxsize: int, latest: bool) -> None:
-        self._items: deque[EventAddResponse] = deque()
-        self._backlog = Backlog(maxsize)
-        self._waiter: asyncio.Future[None] | None = None
-        self._latest = latest
-        self.is_closed = False
-
-    def put(self, sub: Any, message: EventAddResponse) -> None:
-        """Add an update."""
-        items = self._items
-        if not self._latest:
-            self._backlog.added(message.payload_size, sub.circuit)
-        elif items:
-            items.clear()
-            sub.dropped += 1
-        items.append(message)
-        if self._waiter is not None:
-            self._wake()
-
-    def close(self) -> None:
-        """End the iteration when what is there has been taken."""
-        self.is_closed = True
-        self._wake()
-        self.release()
-
-    def release(self) -> None:
-        """Let the server send again."""
-        self._backlog.release()
-
-    def _wake(self) -> None:
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
-
-    async def get(self) -> EventAddResponse:
-        """Return the next update."""
-        while not self._items:
-            if self.is_closed:
-                raise StopAsyncIteration
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
-        message = self._items.popleft()
-        if not self._latest:
-            self._backlog.taken(message.payload_size)
-        return message
-
-
-class Updates:
-    """An asynchronous iterator over the updates of a subscription.
-
-    The subscription forgets it when it is closed or garbage-collected, as at the end of an ``async for``.
-    """
-
-    def __init__(self, subscription: Subscription, maxsize: int, latest: bool) -> None:
-        self._subscription = subscription
-        self._mailbox = _Mailbox(maxsize, latest)
-        self._token: int | None = None
-
-    def __aiter__(self) -> Updates:
-        return self
-
-    async def __anext__(self) -> EventAddResponse:
-        if self._token is None:
-            sub = self._subscription
-            self._token = sub._new_token()
-            sub._iterators[self._token] = self._mailbox
-            sub._added(self._token)
-        return await self._mailbox.get()
-
-    async def aclose(self) -> None:
-        """End the iteration."""
-        self._mailbox.close()
-        if self._token is not None:
-            self._subscription._discard(self._token)
-
-    def __del__(self) -> None:
-        token, sub = self._token, self._subscription
-        if token is None or sub.pv.context._loop.is_closed():
-            return
-        self._mailbox.is_closed = True
-        try:
-            sub.pv.context._loop.call_soon_threadsafe(self._mailbox.release)
-            sub.pv.context._loop.call_soon_threadsafe(sub._discard, token)
-        except RuntimeError:
-            pass
-
-
-def _old_signature(reference: Reference) -> Reference:
-    """Let a callback of the form ``f(response)`` be called as ``f(sub, response)``."""
-
-    def adapted() -> Callable[..., Any] | None:
-        func = reference()
-        if func is None:
-            return None
-        return lambda sub, response: func(response)
-
-    return adapted

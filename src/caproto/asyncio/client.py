@@ -17,7 +17,8 @@ from ._circuit import VirtualCircuitManager
 from ._context import Context
 from ._defaults import CONTEXT_DEFAULT_TIMEOUT, PV_DEFAULT_TIMEOUT
 from ._pv import PV
-from ._subscription import Subscription, Updates
+from ._subscription import Subscription
+from ._updates import Updates
 
 if TYPE_CHECKING:
     from ._shortcuts import caget, cainfo, camonitor, caput, default_context

@@ -10,10 +10,10 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from .._callback_signature import adapt_old_callback_signature
+from .._callback_signature import adapt_old_callback_signature, weak_reference
 from .._errors import CaprotoError, CaprotoTypeError, ContextDisconnectedError
 from .._protocol.messages import EventAddResponse
-from ..asyncio._callbacks import Backlog, weak_reference
+from ..asyncio._backlog import Backlog
 from ..asyncio._defaults import GLOBAL_DEFAULT_TIMEOUT
 from ..client.pv import DataType
 from ..client.subscription import SubscriptionCore

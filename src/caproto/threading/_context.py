@@ -141,7 +141,7 @@ class Context:
     @property
     def max_workers(self) -> int:
         """Number of worker threads per circuit."""
-        return self._core._max_workers
+        return self._core._pools.max_workers
 
     @property
     def pvs(self) -> dict[tuple[str, int], PV]:
