@@ -66,6 +66,7 @@ def test_ratios_are_those_of_both_loops_to_each_peer_and_to_the_best() -> None:
         "–",
         "4.00 / 5.00",
         "–",
+        "–",
         "2.00 / 2.50",
         "–",
         "2.00 / 2.50",
