@@ -10,6 +10,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Coroutine
 from queue import SimpleQueue
+from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ._tasks import start_task
@@ -37,6 +38,7 @@ logger = logging.getLogger("caproto.ctx")
 Job: TypeAlias = tuple[Callable[[Any, Any], Any] | None, Any, Any]
 """A function that raises nothing, and its two arguments."""
 _PARTS = 3
+_PLAIN_KINDS = (FunctionType, MethodType)
 
 BACKLOG_HIGH = (
     10_000  # updates that wait for a slow callback before the server is asked to hold back
@@ -81,6 +83,8 @@ def await_result(pv: PVConnection, callback: Any, result: Any) -> None:
 
 def is_coroutine_callback(func: Any) -> bool:
     """Tell whether calling `func` gives something to await."""
+    if type(func) in _PLAIN_KINDS and not func.__dict__:  # as most are; 0.2 us instead of 5
+        return bool(func.__code__.co_flags & inspect.CO_COROUTINE)
     while hasattr(func, "func") and not hasattr(func, "__code__"):  # functools.partial
         func = func.func
     call = getattr(type(func), "__call__", None)  # noqa: B004
