@@ -66,12 +66,12 @@ class SharedBroadcaster:
                 "A Context or SharedBroadcaster must be instantiated in the event loop it is to be used in: make "
                 "it within a coroutine"
             ) from None
-        self.settings = ClientSettings.from_environ()
+        self.settings: ClientSettings = ClientSettings.from_environ()
         self.registration_retry_time = registration_retry_time
-        self.results = SearchEngine(
+        self.results: SearchEngine = SearchEngine(
             self.settings.max_search_period, self.settings.stale_search_expiration
         )
-        self.engine = BroadcastEngine(self.results, self.settings.server_port)
+        self.engine: BroadcastEngine = BroadcastEngine(self.results, self.settings.server_port)
         self.listeners: set[Any] = set()
         self._errors: dict[Address, int] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -79,7 +79,7 @@ class SharedBroadcaster:
         self._poll_soon = False
         self._attempts = 0
         self._tasks: set[asyncio.Task[Any]] = set()
-        self.closed = False
+        self.closed: bool = False
         self._sock = search_socket(self.settings.mcast_ttl)
         try:
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)

@@ -99,14 +99,16 @@ class Context:
     ) -> None:
         if max_workers < 0:
             raise CaprotoValueError(f"max_workers={max_workers} must be 0 or more")
-        self.broadcaster = SharedBroadcaster() if broadcaster is None else broadcaster
+        self.broadcaster: SharedBroadcaster = (
+            SharedBroadcaster() if broadcaster is None else broadcaster
+        )
         self._loop = asyncio.get_running_loop()
         settings = ClientSettings.from_environ()
         if timeout is GLOBAL_DEFAULT_TIMEOUT:
             timeout = settings.default_timeout
         self.timeout = timeout
-        self.host_name = socket.gethostname() if host_name is None else host_name
-        self.client_name = user_name() if client_name is None else client_name
+        self.host_name: str = socket.gethostname() if host_name is None else host_name
+        self.client_name: str = user_name() if client_name is None else client_name
         self._max_workers = max_workers
         self._resolver: ResolvingSearcher | None = None
         if resolver is not None:
