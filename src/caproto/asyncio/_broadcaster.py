@@ -18,6 +18,7 @@ from .._protocol.messages import Message
 from .._sockets import search_socket
 from ..client.broadcast import BroadcastEngine
 from ..client.search import Address, OnFound, SearchEngine
+from ._current_loop import current_loop
 from ._tasks import start_task
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def spawn_repeater(port: int) -> bool:
 class SharedBroadcaster:
     """A broadcaster client which can be shared among multiple Contexts.
 
-    It must be made within the event loop that uses it.
+    It must be made within the event loop that uses it, or at the prompt of IPython.
 
     Parameters
     ----------
@@ -60,7 +61,7 @@ class SharedBroadcaster:
 
     def __init__(self, *, registration_retry_time: float = 10.0) -> None:
         try:
-            self._loop = asyncio.get_running_loop()
+            self._loop: asyncio.AbstractEventLoop = current_loop()
         except RuntimeError:
             raise CaprotoRuntimeError(
                 "A Context or SharedBroadcaster must be instantiated in the event loop it is to be used in: make "

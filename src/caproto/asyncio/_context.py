@@ -30,6 +30,7 @@ from ._bulk import bulk_read, bulk_write
 from ._callbacks import WorkerPool
 from ._circuit import VirtualCircuitManager
 from ._connections import wait_for_all
+from ._current_loop import current_loop
 from ._defaults import CONTEXT_DEFAULT_TIMEOUT, GLOBAL_DEFAULT_TIMEOUT, Default, Timeout
 from ._lifetime import end_threads, keep_off_after_fork, user_name
 from ._pv import PV
@@ -102,7 +103,7 @@ class Context:
         self.broadcaster: SharedBroadcaster = (
             SharedBroadcaster() if broadcaster is None else broadcaster
         )
-        self._loop = asyncio.get_running_loop()
+        self._loop: asyncio.AbstractEventLoop = current_loop()
         settings = ClientSettings.from_environ()
         if timeout is GLOBAL_DEFAULT_TIMEOUT:
             timeout = settings.default_timeout
