@@ -40,7 +40,7 @@ test: venv ## run all tests
 	$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: check
-check: format-check lint types layers coverage fuzz-quick bench-micro-once ## what every change must pass; CI runs this
+check: format-check lint types verify-types layers coverage fuzz-quick bench-micro-once ## what every change must pass; CI runs this
 
 .PHONY: format-check
 format-check: venv
@@ -58,6 +58,12 @@ lint: venv ## look for likely mistakes
 .PHONY: types
 types: venv ## check the types
 	$(BIN)/mypy $(CODE)
+
+# Not part of `make venv`: it is 250 MB.
+.PHONY: verify-types
+verify-types: venv ## check that the public API is completely typed
+	@test -x $(BIN)/pyright || $(BIN)/python $(PIP_INSTALL) -e '.[types]'
+	$(BIN)/python tools/verify_types.py
 
 .PHONY: layers
 layers: venv ## check that no layer imports a higher one

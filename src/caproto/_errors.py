@@ -106,8 +106,8 @@ class CaprotoError(Exception):
         status: Any = None,
         response: Any = None,
     ) -> None:
-        # The classes below name this method as their own, because a built-in base class that
-        # comes first would hide it. So this is reached for them too, with Exception next.
+        # Of the classes below, those with a built-in base class as well have this class first: so this is reached for
+        # them too. That one's own method is left out, which may not know these arguments.
         Exception.__init__(self, *args)
         self.pv_name = pv_name
         self.address = address
@@ -115,48 +115,36 @@ class CaprotoError(Exception):
         self.response = response
 
 
-class CaprotoAttributeError(AttributeError, CaprotoError):
+class CaprotoAttributeError(CaprotoError, AttributeError):
     """An attribute that does not exist, or not in this state."""
 
-    __init__ = CaprotoError.__init__
 
-
-class CaprotoKeyError(KeyError, CaprotoError):
+class CaprotoKeyError(CaprotoError, KeyError):
     """A name or an id that is not known."""
-
-    __init__ = CaprotoError.__init__
 
     def __str__(self) -> str:
         """Return the message itself, where `KeyError` would show its repr."""
         return Exception.__str__(self)
 
 
-class CaprotoValueError(ValueError, CaprotoError):
+class CaprotoValueError(CaprotoError, ValueError):
     """An argument of the right type whose value cannot be used."""
-
-    __init__ = CaprotoError.__init__
 
 
 class CaprotoConversionError(CaprotoValueError):
     """A value that cannot be converted to or from the requested EPICS type."""
 
 
-class CaprotoTypeError(TypeError, CaprotoError):
+class CaprotoTypeError(CaprotoError, TypeError):
     """An argument of a type that cannot be used."""
 
-    __init__ = CaprotoError.__init__
 
-
-class CaprotoNotImplementedError(NotImplementedError, CaprotoError):
+class CaprotoNotImplementedError(CaprotoError, NotImplementedError):
     """Something that the documented API has and this library does not."""
 
-    __init__ = CaprotoError.__init__
 
-
-class CaprotoRuntimeError(RuntimeError, CaprotoError):
+class CaprotoRuntimeError(CaprotoError, RuntimeError):
     """A call that does not fit the state of the object."""
-
-    __init__ = CaprotoError.__init__
 
 
 class RepeaterAlreadyRunning(CaprotoRuntimeError):

@@ -208,7 +208,7 @@ class _SubjectFilter(logging.Filter):
 
     def __init__(self, level: str | int, exclusive: bool) -> None:
         super().__init__()
-        self.levelno = _level_number(level)
+        self.levelno: int = _level_number(level)
         self.exclusive = exclusive
 
     def _matches(self, record: logging.LogRecord) -> bool | None:
@@ -273,8 +273,8 @@ class AddressFilter(_SubjectFilter):
     ) -> None:
         super().__init__(level, exclusive)
         wanted = [_read_address(address) for address in addresses_list]
-        self.addresses_list = [(host, port) for host, port in wanted if port]
-        self.hosts_list = [host for host, port in wanted if not port]
+        self.addresses_list: list[tuple[str, int]] = [(host, port) for host, port in wanted if port]
+        self.hosts_list: list[str] = [host for host, port in wanted if not port]
 
     def _matches(self, record: logging.LogRecord) -> bool | None:
         ends = (getattr(record, "our_address", None), getattr(record, "their_address", None))

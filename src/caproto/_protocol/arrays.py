@@ -12,7 +12,7 @@ from collections import UserList
 from collections.abc import Callable, Iterable, Mapping
 from struct import Struct
 from struct import error as StructError
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from .._constants import MAX_STRING_SIZE
 from .._errors import CaprotoConversionError, CaprotoTypeError, CaprotoValueError
@@ -66,7 +66,13 @@ STAMPED_SCALAR_READERS: dict[int, Struct] = {
 }
 
 
-class Array(array.array):  # type: ignore[type-arg]
+if TYPE_CHECKING:
+    _MachineArray = array.array[Any]
+else:
+    _MachineArray = array.array  # not generic before Python 3.12
+
+
+class Array(_MachineArray):
     """An ``array.array`` made of received numbers, in the order of this machine.
 
     Parameters
@@ -101,7 +107,7 @@ class Array(array.array):  # type: ignore[type-arg]
 _MACHINE = "<" if sys.byteorder == "little" else ">"
 
 
-class DbrStringArray(UserList):  # type: ignore[type-arg]
+class DbrStringArray(UserList[bytes]):
     """Strings as they travel: a list of `bytes`, each up to its NUL and at most 40 long."""
 
     @classmethod
@@ -233,7 +239,7 @@ class _CurrentBackend:
         return f"<the back end in use: {current_backend().name}>"
 
 
-backend = _CurrentBackend()
+backend: _CurrentBackend = _CurrentBackend()
 """The back end in use: a `Backend`."""
 
 

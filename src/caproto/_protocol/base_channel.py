@@ -99,10 +99,10 @@ class BaseChannel:
     def _begin(
         self, name: str, circuit: VirtualCircuit, cid: int | None, string_encoding: str
     ) -> None:
-        self.name = name
-        self.circuit = circuit
+        self.name: str = name
+        self.circuit: VirtualCircuit = circuit
         self.cid: int = circuit.new_channel_id() if cid is None else cid
-        self.string_encoding = string_encoding
+        self.string_encoding: str = string_encoding
         self.sid: int | None = None
         self.native_data_type: ChannelType | None = None
         self.native_data_count: int | None = None

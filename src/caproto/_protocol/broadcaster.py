@@ -114,7 +114,7 @@ class Broadcaster:
         self.server_addresses: list[tuple[str, int]] = []
         self.client_addresses: list[tuple[str, int]] = []
         self._registered = False
-        self.log = _logger
+        self.log: logging.Logger = _logger
 
     @property
     def our_addresses(self) -> list[tuple[str, int]]:

@@ -149,8 +149,8 @@ class VirtualCircuit:
         elif our_role is CLIENT:
             raise CaprotoTypeError("a client must give its circuit a priority, 0 to 99")
         self._our_version = protocol_version
-        self.protocol_version = protocol_version
-        self.log = _logger
+        self.protocol_version: int = protocol_version
+        self.log: logging.Logger = _logger
         self.channels: dict[int, ClientChannel | ServerChannel] = {}
         self.channels_sid: dict[int, ClientChannel | ServerChannel] = {}
         self.event_add_commands: dict[int, EventAddRequest] = {}
@@ -159,11 +159,13 @@ class VirtualCircuit:
         self._states = StatePair(SEND_VERSION_REQUEST, IDLE)
         self._received: list[Message] = []
         self._stream = MessageStream([self._take] * COMMANDS)
-        self.new_channel_id = ThreadsafeCounter(dont_clash_with=self.channels)
+        self.new_channel_id: ThreadsafeCounter = ThreadsafeCounter(dont_clash_with=self.channels)
         """Return a cid, or a sid, that is not in use."""
-        self.new_subscriptionid = ThreadsafeCounter(dont_clash_with=self.event_add_commands)
+        self.new_subscriptionid: ThreadsafeCounter = ThreadsafeCounter(
+            dont_clash_with=self.event_add_commands
+        )
         """Return a subscriptionid that is not in use."""
-        self.new_ioid = ThreadsafeCounter(dont_clash_with=self.ioids)
+        self.new_ioid: ThreadsafeCounter = ThreadsafeCounter(dont_clash_with=self.ioids)
         """Return an ioid that is not in use."""
 
     # --- what it is -----------------------------------------------------------------------------

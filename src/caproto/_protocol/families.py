@@ -23,11 +23,11 @@ __all__ = [
 
 _TYPES = tuple(ChannelType)
 
-native_types = set(_TYPES[0:7])
-status_types = set(_TYPES[7:14])
-time_types = set(_TYPES[14:21])
-graphical_types = set(_TYPES[21:28])
-control_types = set(_TYPES[28:35])
+native_types: set[ChannelType] = set(_TYPES[0:7])
+status_types: set[ChannelType] = set(_TYPES[7:14])
+time_types: set[ChannelType] = set(_TYPES[14:21])
+graphical_types: set[ChannelType] = set(_TYPES[21:28])
+control_types: set[ChannelType] = set(_TYPES[28:35])
 
 
 def _carrying(*natives: ChannelType) -> set[ChannelType]:
@@ -35,13 +35,18 @@ def _carrying(*natives: ChannelType) -> set[ChannelType]:
     return {member for member in _TYPES[:35] if NATIVE_TYPES[member] in natives}
 
 
-char_types = _carrying(ChannelType.CHAR)
-string_types = _carrying(ChannelType.STRING)
-int_types = _carrying(ChannelType.INT, ChannelType.LONG)
-float_types = _carrying(ChannelType.FLOAT, ChannelType.DOUBLE)
-enum_types = _carrying(ChannelType.ENUM)
-native_int_types = {ChannelType.INT, ChannelType.ENUM, ChannelType.CHAR, ChannelType.LONG}
-native_float_types = {ChannelType.FLOAT, ChannelType.DOUBLE}
+char_types: set[ChannelType] = _carrying(ChannelType.CHAR)
+string_types: set[ChannelType] = _carrying(ChannelType.STRING)
+int_types: set[ChannelType] = _carrying(ChannelType.INT, ChannelType.LONG)
+float_types: set[ChannelType] = _carrying(ChannelType.FLOAT, ChannelType.DOUBLE)
+enum_types: set[ChannelType] = _carrying(ChannelType.ENUM)
+native_int_types: set[ChannelType] = {
+    ChannelType.INT,
+    ChannelType.ENUM,
+    ChannelType.CHAR,
+    ChannelType.LONG,
+}
+native_float_types: set[ChannelType] = {ChannelType.FLOAT, ChannelType.DOUBLE}
 
 
 def _promoted(member: ChannelType, family: str) -> ChannelType:

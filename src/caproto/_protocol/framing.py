@@ -101,8 +101,8 @@ class MessageStream:
         self._large: bytearray | memoryview | None = None
         self._large_head: Head = ()
         self._filled = 0
-        self.max_payload = max_payload
-        self.messages = 0
+        self.max_payload: int = max_payload
+        self.messages: int = 0
         """How many messages have been handed over."""
 
     def set_handlers(self, handlers: list[Handler]) -> None:

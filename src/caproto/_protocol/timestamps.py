@@ -77,8 +77,8 @@ class TimeStamp:
     __slots__ = ("nanoSeconds", "secondsSinceEpoch")
 
     def __init__(self, secondsSinceEpoch: int = 0, nanoSeconds: int = 0) -> None:  # noqa: N803
-        self.secondsSinceEpoch = secondsSinceEpoch
-        self.nanoSeconds = nanoSeconds
+        self.secondsSinceEpoch: int = secondsSinceEpoch
+        self.nanoSeconds: int = nanoSeconds
 
     @property
     def timestamp(self) -> float:

@@ -127,10 +127,15 @@ class CAInfo:
         0 to 6, or 7 if there is none; see `datatype_strings`.
     """
 
-    datatype_strings: ClassVar = [
+    datatype_strings: ClassVar[list[str]] = [
         *("string", "short", "float", "enum", "char", "long", "double", "no access")
     ]
-    state_strings: ClassVar = ["never connected", "previously connected", "connected", "closed"]
+    state_strings: ClassVar[list[str]] = [
+        "never connected",
+        "previously connected",
+        "connected",
+        "closed",
+    ]
 
     def __init__(self, pv: str, channel: PV) -> None:
         self.ok = True
@@ -138,13 +143,15 @@ class CAInfo:
         open_ = channel.channel if channel.state is PVState.CONNECTED else None
         self.state = 2 if open_ is not None else 0 if channel.access_rights is None else 1
         address = channel.address
-        self.host = "<disconnected>" if open_ is None or not address else "{}:{}".format(*address)
+        self.host: str = (
+            "<disconnected>" if open_ is None or not address else "{}:{}".format(*address)
+        )
         rights = (channel.access_rights if open_ is not None else None) or AccessRights.NO_ACCESS
-        self.read = bool(rights & AccessRights.READ)
-        self.write = bool(rights & AccessRights.WRITE)
-        self.count = 0 if open_ is None else open_.native_data_count or 0
+        self.read: bool = bool(rights & AccessRights.READ)
+        self.write: bool = bool(rights & AccessRights.WRITE)
+        self.count: int = 0 if open_ is None else open_.native_data_count or 0
         native = None if open_ is None else open_.native_data_type
-        self.datatype = 7 if native is None else int(native)
+        self.datatype: int = 7 if native is None else int(native)
 
     def __str__(self) -> str:
         return (

@@ -53,7 +53,7 @@ DBR_CHAR_BYTES: Literal[997] = 997
 DBR_CHAR_UNICODE: Literal[998] = 998
 DBR_CHAR_STR: Literal[999] = 999
 
-ca_extra_fields = [
+ca_extra_fields: list[str] = [
     "name",
     "ok",
     "datatype",

@@ -60,10 +60,10 @@ class Subscription:
         readable_type(datatype, format, 0)  # type: ignore[arg-type]  # raises what is wrong now
         self.name = name
         self.callback = callback
-        self.state = self.OPENING
+        self.state: int = self.OPENING
         self.all_updates = all_updates
         self.notify_disconnect = notify_disconnect
-        self.dropped_callbacks = 0
+        self.dropped_callbacks: int = 0
         self._wanted = (datatype, format, count)
         properties = DBE_PROPERTY if format == FORMAT_CTRL else 0
         self._events = DBE_VALUE | DBE_ALARM | properties if events is None else events

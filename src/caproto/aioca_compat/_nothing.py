@@ -30,7 +30,7 @@ class CANothing(Exception):
         super().__init__(name, errorcode)
         self.name = name
         self.errorcode = errorcode
-        self.ok = errorcode == _NORMAL
+        self.ok: bool = errorcode == _NORMAL
 
     def __bool__(self) -> bool:
         return self.ok

@@ -18,6 +18,7 @@ from .._protocol.messages import Message
 from .._sockets import search_socket
 from ..client.broadcast import BroadcastEngine
 from ..client.search import Address, OnFound, SearchEngine
+from ._current_loop import current_loop
 from ._tasks import start_task
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def spawn_repeater(port: int) -> bool:
 class SharedBroadcaster:
     """A broadcaster client which can be shared among multiple Contexts.
 
-    It must be made within the event loop that uses it.
+    It must be made within the event loop that uses it, or at the prompt of IPython.
 
     Parameters
     ----------
@@ -60,18 +61,18 @@ class SharedBroadcaster:
 
     def __init__(self, *, registration_retry_time: float = 10.0) -> None:
         try:
-            self._loop = asyncio.get_running_loop()
+            self._loop: asyncio.AbstractEventLoop = current_loop()
         except RuntimeError:
             raise CaprotoRuntimeError(
                 "A Context or SharedBroadcaster must be instantiated in the event loop it is to be used in: make "
                 "it within a coroutine"
             ) from None
-        self.settings = ClientSettings.from_environ()
+        self.settings: ClientSettings = ClientSettings.from_environ()
         self.registration_retry_time = registration_retry_time
-        self.results = SearchEngine(
+        self.results: SearchEngine = SearchEngine(
             self.settings.max_search_period, self.settings.stale_search_expiration
         )
-        self.engine = BroadcastEngine(self.results, self.settings.server_port)
+        self.engine: BroadcastEngine = BroadcastEngine(self.results, self.settings.server_port)
         self.listeners: set[Any] = set()
         self._errors: dict[Address, int] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -79,7 +80,7 @@ class SharedBroadcaster:
         self._poll_soon = False
         self._attempts = 0
         self._tasks: set[asyncio.Task[Any]] = set()
-        self.closed = False
+        self.closed: bool = False
         self._sock = search_socket(self.settings.mcast_ttl)
         try:
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)

@@ -44,8 +44,8 @@ class VirtualCircuitManager:
         self.core = circuit
         self._loop = context._loop
         self._transport: asyncio.Transport | None = None
-        self.write_slots = WriteSlots(self._loop)
-        self.paused = False
+        self.write_slots: WriteSlots = WriteSlots(self._loop)
+        self.paused: bool = False
         self._drained: asyncio.Future[None] | None = None
         self._closed: asyncio.Future[None] = self._loop.create_future()
         self._task = start_task(self._loop, self._connect())

@@ -29,6 +29,7 @@ from ._broadcaster import SharedBroadcaster
 from ._bulk import bulk_read, bulk_write
 from ._circuit import VirtualCircuitManager
 from ._connections import wait_for_all
+from ._current_loop import current_loop
 from ._defaults import CONTEXT_DEFAULT_TIMEOUT, GLOBAL_DEFAULT_TIMEOUT, Default, Timeout
 from ._events import events_of
 from ._lifetime import keep_off_after_fork, user_name
@@ -99,14 +100,16 @@ class Context:
     ) -> None:
         if max_workers < 0:
             raise CaprotoValueError(f"max_workers={max_workers} must be 0 or more")
-        self.broadcaster = SharedBroadcaster() if broadcaster is None else broadcaster
-        self._loop = asyncio.get_running_loop()
+        self.broadcaster: SharedBroadcaster = (
+            SharedBroadcaster() if broadcaster is None else broadcaster
+        )
+        self._loop: asyncio.AbstractEventLoop = current_loop()
         settings = ClientSettings.from_environ()
         if timeout is GLOBAL_DEFAULT_TIMEOUT:
             timeout = settings.default_timeout
         self.timeout = timeout
-        self.host_name = socket.gethostname() if host_name is None else host_name
-        self.client_name = user_name() if client_name is None else client_name
+        self.host_name: str = socket.gethostname() if host_name is None else host_name
+        self.client_name: str = user_name() if client_name is None else client_name
         self._resolver: ResolvingSearcher | None = None
         if resolver is not None:
             from ._resolver import ResolvingSearcher

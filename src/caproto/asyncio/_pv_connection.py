@@ -51,7 +51,7 @@ class PVConnection(PVCore):
         timeout: Timeout,
     ) -> None:
         super().__init__(name, priority, context._engine)
-        self.context = context
+        self.context: Context = context
         self._timeout = timeout
         self._pool: WorkerPool | None = None
         self._waits: list[Wait] | None = None

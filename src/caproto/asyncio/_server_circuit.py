@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, cast
 
 from .._errors import CaprotoError, RemoteProtocolError
+from .._protocol.arrays import Buffer
 from .._protocol.status import CAStatus
 from ..server._engine.circuit import ServerCircuit
 
@@ -41,9 +42,9 @@ class VirtualCircuit:
         self.context = context
         self.address: tuple[str, int] = transport.get_extra_info("peername")[:2]
         self._transport = transport
-        self.write = transport.write
-        self.want_flush = context.want_flush
-        self.circuit = ServerCircuit(
+        self.write: Callable[[Buffer], None] = transport.write
+        self.want_flush: Callable[[ServerCircuit], None] = context.want_flush
+        self.circuit: ServerCircuit = ServerCircuit(
             self,
             context.names.find,
             context.responder.answer_tcp,

@@ -24,7 +24,7 @@ class WriteSlots:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self.free = MOST_CONFIRMED_WRITES
+        self.free: int = MOST_CONFIRMED_WRITES
         self._queue: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     @property

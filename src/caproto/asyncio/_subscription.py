@@ -67,6 +67,9 @@ class Subscription(SubscriptionCore):
         "_tokens",
     )
     pv: PV
+    sinks: tuple[Sink, ...]
+    work: Callable[[Head, Buffer], Any] | None
+    recent: EventAddResponse | None
 
     def __init__(
         self,

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from asyncio import get_running_loop
-from logging import getLogger
+from logging import Logger, getLogger
 from typing import TYPE_CHECKING, Any
 
 from ._broadcaster import SharedBroadcaster
@@ -43,8 +43,8 @@ __all__ = [
     "search_logger",
 ]
 
-ch_logger = getLogger("caproto.ch")
-search_logger = getLogger("caproto.bcast.search")
+ch_logger: Logger = getLogger("caproto.ch")
+search_logger: Logger = getLogger("caproto.bcast.search")
 
 
 def __getattr__(name: str) -> Any:

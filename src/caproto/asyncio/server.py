@@ -42,7 +42,7 @@ __all__ = [
     "start_server",
 ]
 
-logger = logging.getLogger("caproto.ctx")
+logger: logging.Logger = logging.getLogger("caproto.ctx")
 
 Event = AsyncioEvent
 _CLOSING_TURNS = 10
@@ -105,19 +105,19 @@ class Context:
         limits: ClientLimits | None = None,
     ) -> None:
         self.pvdb = pvdb
-        self.environ = ServerSettings.from_environ()
-        self.interfaces = list(interfaces or self.environ.interfaces)
-        self.ca_server_port = self.environ.server_port
+        self.environ: ServerSettings = ServerSettings.from_environ()
+        self.interfaces: list[str] = list(interfaces or self.environ.interfaces)
+        self.ca_server_port: int = self.environ.server_port
         self.port: int | None = None
-        self.log = logger
+        self.log: logging.Logger = logger
         self.async_layer: AsyncioAsyncLayer | None = None
         self.circuits: set[VirtualCircuit] = set()
         self.tcp_sockets: dict[str, socket.socket] = {}
         self.udp_socks: dict[str, socket.socket] = {}
         self.beacon_socks: dict[tuple[str, int], socket.socket] = {}
         self.request_tasks: set[asyncio.Task[None]] = set()
-        self.names = Names(pvdb, modified)
-        self.limits = limits or _limits_from(self.environ)
+        self.names: Names = Names(pvdb, modified)
+        self.limits: ClientLimits = limits or _limits_from(self.environ)
         self.access = access
         self.circuits_of_host: Counter[str] = Counter()
         self.responder: SearchResponder

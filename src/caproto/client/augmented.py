@@ -124,14 +124,14 @@ class Augmented:
             return None
         return labels[self]
 
-    upper_disp_limit = _Limit("Upper end of a display's scale; None if there is none.")
-    lower_disp_limit = _Limit("Lower end of a display's scale.")
-    upper_alarm_limit = _Limit("From here on up the value is in alarm.")
-    upper_warning_limit = _Limit("From here on up the value is worth a warning.")
-    lower_warning_limit = _Limit("From here on down the value is worth a warning.")
-    lower_alarm_limit = _Limit("From here on down the value is in alarm.")
-    upper_ctrl_limit = _Limit("The largest value that may be set.")
-    lower_ctrl_limit = _Limit("The smallest value that may be set.")
+    upper_disp_limit: _Limit = _Limit("Upper end of a display's scale; None if there is none.")
+    lower_disp_limit: _Limit = _Limit("Lower end of a display's scale.")
+    upper_alarm_limit: _Limit = _Limit("From here on up the value is in alarm.")
+    upper_warning_limit: _Limit = _Limit("From here on up the value is worth a warning.")
+    lower_warning_limit: _Limit = _Limit("From here on down the value is worth a warning.")
+    lower_alarm_limit: _Limit = _Limit("From here on down the value is in alarm.")
+    upper_ctrl_limit: _Limit = _Limit("The largest value that may be set.")
+    lower_ctrl_limit: _Limit = _Limit("The smallest value that may be set.")
 
     @property
     def limits(self) -> dict[str, float]:
@@ -176,7 +176,7 @@ class AugmentedStr(Augmented, str):
     """A `str` that carries what `Augmented` has."""
 
 
-class AugmentedList(Augmented, list):  # type: ignore[type-arg]
+class AugmentedList(Augmented, list[Any]):
     """A list of `str` that carries what `Augmented` has."""
 
 

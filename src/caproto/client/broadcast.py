@@ -21,8 +21,8 @@ from .search import Address, SearchEngine
 
 __all__ = ["BroadcastEngine"]
 
-logger = logging.getLogger("caproto.bcast")
-search_logger = logging.getLogger("caproto.bcast.search")
+logger: logging.Logger = logging.getLogger("caproto.bcast")
+search_logger: logging.Logger = logging.getLogger("caproto.bcast.search")
 
 _BEACON_SPACING = (
     5.0  # seconds; a storm of beacons, or forged ones, must not become a storm of searches
@@ -43,7 +43,7 @@ class BroadcastEngine:
     def __init__(self, search: SearchEngine, server_port: int = EPICS_CA1_PORT) -> None:
         self.search = search
         self.server_port = server_port
-        self.registered = False
+        self.registered: bool = False
         self.last_heard: dict[Address, float] = {}
         self.on_beacon: list[Callable[[Address, bool], None]] = []
         """``f(address, anomaly)`` for each beacon that counts."""

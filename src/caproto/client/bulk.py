@@ -35,10 +35,10 @@ class BulkCall:
 
     def __init__(self, count: int, waiter: Waiter, deadline: float, timeout: float | None) -> None:
         self.results: list[Any] = [None] * count
-        self.left = count
-        self.waiter = waiter
-        self.deadline = deadline
-        self.timeout = timeout
+        self.left: int = count
+        self.waiter: Waiter = waiter
+        self.deadline: float = deadline
+        self.timeout: float | None = timeout
 
     def put(self, position: int, result: Any) -> None:
         """Take the result, or the error, for one PV."""
@@ -96,7 +96,7 @@ class BulkRequest:
         self._pvs: list[PVCore] = []
         self._positions: list[int] = []
         self._bodies: list[tuple[int, int, Buffer]] = []
-        self.deadline = call.deadline
+        self.deadline: float = call.deadline
 
     @property
     def waiter(self) -> Waiter:

@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Circuit", "CircuitState"]
 
-logger = logging.getLogger("caproto.circ")
-channel_logger = logging.getLogger("caproto.ch")
+logger: logging.Logger = logging.getLogger("caproto.circ")
+channel_logger: logging.Logger = logging.getLogger("caproto.ch")
 
 _ECHO = HEADER.pack(Command.ECHO, 0, 0, 0, 0, 0)
 _READ_SYNC = HEADER.pack(Command.READ_SYNC, 0, 0, 0, 0, 0)
@@ -107,25 +107,29 @@ class Circuit:
     def __init__(
         self, engine: ClientEngine, address: Address, priority: int, version: int, now: float
     ) -> None:
-        self.engine = engine
-        self.address = address
-        self.priority = priority
-        self.version = version
-        self.state = CircuitState.CONNECTING
-        self.protocol = VirtualCircuit(our_role=CLIENT, address=address, priority=priority)
+        self.engine: ClientEngine = engine
+        self.address: Address = address
+        self.priority: int = priority
+        self.version: int = version
+        self.state: CircuitState = CircuitState.CONNECTING
+        self.protocol: VirtualCircuit = VirtualCircuit(
+            our_role=CLIENT, address=address, priority=priority
+        )
         self.protocol.protocol_version = min(version, DEFAULT_PROTOCOL_VERSION)
-        self.tables = Tables()
-        self.stream = MessageStream(Inbox(self).handlers(), engine.max_payload)
-        self.health = Liveness(now, engine.conn_tmo, engine.answer_time)
-        self.opened_at = now
-        self.ended_by_program = False
-        self.connect_deadline = now + engine.connect_time
-        self.proven = False  # whether the server has ever made a channel
+        self.tables: Tables = Tables()
+        self.stream: MessageStream = MessageStream(Inbox(self).handlers(), engine.max_payload)
+        self.health: Liveness = Liveness(now, engine.conn_tmo, engine.answer_time)
+        self.opened_at: float = now
+        self.ended_by_program: bool = False
+        self.connect_deadline: float = now + engine.connect_time
+        self.proven: bool = False  # whether the server has ever made a channel
         self._creation_check: tuple[float, int] | None = None
         self._suspended_by: set[object] = set()
         self.manager: Any = None  # the shell's object for this circuit
         self.runners: list[Any] = []  # who is told at the end of each chunk
-        self.bytes_in = self.bytes_out = self.messages_out = 0
+        self.bytes_in: int = 0
+        self.bytes_out: int = 0
+        self.messages_out: int = 0
         self._next_ioid = 0
         self._ioids_used_up = False
         self._unflushed = 0

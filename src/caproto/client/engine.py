@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ClientEngine"]
 
-logger = logging.getLogger("caproto.ctx")
-channel_logger = logging.getLogger("caproto.ch")
+logger: logging.Logger = logging.getLogger("caproto.ctx")
+channel_logger: logging.Logger = logging.getLogger("caproto.ch")
 
 _NEVER = float("inf")
 _CONNECT_TIME = 5.0  # seconds for a TCP connection
@@ -69,17 +69,17 @@ class ClientEngine:
         self.searcher = searcher
         self.host_name = host_name
         self.client_name = client_name
-        self.conn_tmo = settings.conn_tmo
-        self.answer_time = settings.responsiveness_timeout
+        self.conn_tmo: float = settings.conn_tmo
+        self.answer_time: float = settings.responsiveness_timeout
         self.connect_time = _CONNECT_TIME
-        self.max_payload = (settings.max_array_bytes or (1 << 32)) + 1024
+        self.max_payload: int = (settings.max_array_bytes or (1 << 32)) + 1024
         self.pvs: dict[tuple[str, int], PVCore] = {}
         self.circuits: dict[tuple[Address, int], Circuit] = {}
         self.asked: Circuit | None = None  # the circuit of the latest request
-        self.wake = _NEVER
-        self.closed = False
-        self.why_closed = "This Context is no longer usable."
-        self.reconnects = 0
+        self.wake: float = _NEVER
+        self.closed: bool = False
+        self.why_closed: str = "This Context is no longer usable."
+        self.reconnects: int = 0
         self._penalties: dict[Address, _Penalty] = {}
         self._parked: dict[Request, None] = {}
         self._waits: dict[Wait, None] = {}

@@ -47,12 +47,12 @@ class Liveness:
     )
 
     def __init__(self, now: float, patience: float, answer_time: float) -> None:
-        self.patience = patience
-        self.answer_time = answer_time
-        self.last_heard = now  # bytes or a normal beacon
-        self.last_bytes = now
-        self.asked = now  # the server was idle until then, and owes something since
-        self.trusts_beacons = True
+        self.patience: float = patience
+        self.answer_time: float = answer_time
+        self.last_heard: float = now  # bytes or a normal beacon
+        self.last_bytes: float = now
+        self.asked: float = now  # the server was idle until then, and owes something since
+        self.trusts_beacons: bool = True
         self.echo_sent: float | None = None
         self.round_trip: float | None = None
         self._judged_from = now
@@ -120,8 +120,8 @@ class BeaconRecord:
     __slots__ = ("average", "beacon_id", "last")
 
     def __init__(self, beacon_id: int, now: float) -> None:
-        self.beacon_id = beacon_id
-        self.last = now
+        self.beacon_id: int = beacon_id
+        self.last: float = now
         self.average: float | None = None
 
     def on_beacon(self, beacon_id: int, now: float) -> Rhythm:

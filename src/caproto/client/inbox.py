@@ -30,8 +30,8 @@ __all__ = ["Inbox"]
 
 _RIGHTS = tuple(AccessRights(bits) for bits in range(4))  # making a member takes 0.5 us
 
-logger = logging.getLogger("caproto.circ")
-channel_logger = logging.getLogger("caproto.ch")
+logger: logging.Logger = logging.getLogger("caproto.circ")
+channel_logger: logging.Logger = logging.getLogger("caproto.ch")
 
 # These complain about one update; any other complaint about an EVENT_ADD is about the subscription.
 _SUBSCRIPTION_STANDS = (

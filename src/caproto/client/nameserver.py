@@ -19,7 +19,7 @@ from .search import Address, SearchEngine
 
 __all__ = ["NameServer"]
 
-logger = logging.getLogger("caproto.bcast.search")
+logger: logging.Logger = logging.getLogger("caproto.bcast.search")
 
 _ECHO = HEADER.pack(Command.ECHO, 0, 0, 0, 0, 0)
 _TCP_SEARCH = 12  # the minor version that brought searches over TCP
@@ -43,8 +43,8 @@ class NameServer:
         self, address: Address, search: SearchEngine, patience: float, answer_time: float
     ) -> None:
         self.address = address
-        self.peer = address  # with the host name looked up
-        self.connecting = False
+        self.peer: Address = address  # with the host name looked up
+        self.connecting: bool = False
         self._search = search
         self._patience, self._answer_time = patience, answer_time
         self._write: Callable[[bytes], Any] | None = None

@@ -53,18 +53,18 @@ class PVCore:
     )
 
     def __init__(self, name: str, priority: int, engine: ClientEngine) -> None:
-        self.name = name
-        self.priority = priority
-        self.engine = engine
-        self.state = PVState.IDLE
+        self.name: str = name
+        self.priority: int = priority
+        self.engine: ClientEngine = engine
+        self.state: PVState = PVState.IDLE
         self.circuit: Circuit | None = None
         self.channel: ClientChannel | None = None
         self.access_rights: AccessRights | None = None
         self.subscriptions: list[SubscriptionCore] | None = None
         self.parked: list[Request] | None = None
-        self.failures = 0
-        self.cancelled = False
-        self.tell_disconnect = False
+        self.failures: int = 0
+        self.cancelled: bool = False
+        self.tell_disconnect: bool = False
 
     # --- hooks for the shell ----------------------------------------------------------------------------------------
 

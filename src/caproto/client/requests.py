@@ -58,17 +58,17 @@ class Request:
         deadline: float,
         timeout: float | None,
     ) -> None:
-        self.command = command
-        self.pv = pv
-        self.data_type = data_type
-        self.data_count = data_count
-        self.payload = payload
-        self.waiter = waiter
-        self.callback = callback
-        self.deadline = deadline
-        self.timeout = timeout
-        self.ioid = 0
-        self.sent = True
+        self.command: int = command
+        self.pv: PVCore = pv
+        self.data_type: int = data_type
+        self.data_count: int = data_count
+        self.payload: Buffer = payload
+        self.waiter: Waiter | None = waiter
+        self.callback: Callable[[Any], Any] | None = callback
+        self.deadline: float = deadline
+        self.timeout: float | None = timeout
+        self.ioid: int = 0
+        self.sent: bool = True
 
     @property
     def is_repeatable(self) -> bool:
@@ -131,11 +131,11 @@ class Wait:
         deadline: float,
         timeout: float | None,
     ) -> None:
-        self.pv = pv
-        self.for_search = for_search
-        self.waiter = waiter
-        self.deadline = deadline
-        self.timeout = timeout
+        self.pv: PVCore = pv
+        self.for_search: bool = for_search
+        self.waiter: Waiter = waiter
+        self.deadline: float = deadline
+        self.timeout: float | None = timeout
 
     def timed_out(self, now: float) -> CaprotoTimeoutError:
         """Make the error for a wait that was too long."""

@@ -27,7 +27,7 @@ Address: TypeAlias = tuple[str, int]
 OnFound: TypeAlias = Callable[[Address, int, float], bool]
 """``f(address, version, now) -> taken``; False rejects the answer, and the search goes on."""
 
-logger = logging.getLogger("caproto.bcast.search")
+logger: logging.Logger = logging.getLogger("caproto.bcast.search")
 
 _FIRST_PERIOD = 0.032  # libca's shortest estimate of a round trip, in seconds
 _LONGEST_PATIENCE = (
@@ -59,10 +59,10 @@ class Search:
     )
 
     def __init__(self, name: str, cid: int, now: float) -> None:
-        self.name = name
-        self.cid = cid
-        self.since = now
-        self.attempts = 0
+        self.name: str = name
+        self.cid: int = cid
+        self.since: float = now
+        self.attempts: int = 0
         self.flight: _Flight | None = None
         self.listeners: list[OnFound] = []
         self.address: Address | None = None
@@ -72,7 +72,7 @@ class Search:
         )  # one that is too long would never fit into a datagram, and stop all others
         size = padded(len(raw))
         # Packed once: a search may go out dozens of times.
-        self.request = HEADER.pack(
+        self.request: bytes = HEADER.pack(
             Command.SEARCH, size, NO_REPLY, DEFAULT_PROTOCOL_VERSION, cid, cid
         ) + raw.ljust(size, b"\0")
 
@@ -83,10 +83,10 @@ class _Flight:
     __slots__ = ("answered", "sent", "sequence", "waiting")
 
     def __init__(self, sequence: int, sent: float) -> None:
-        self.sequence = sequence
-        self.sent = sent
-        self.answered = False
-        self.waiting = True
+        self.sequence: int = sequence
+        self.sent: float = sent
+        self.answered: bool = False
+        self.waiting: bool = True
 
 
 class SearchEngine:
@@ -123,8 +123,8 @@ class SearchEngine:
         self._last_boost = float("-inf")
         self._boost_due = float("inf")
         self._backed_off = float("-inf")
-        self.datagrams_sent = 0
-        self.requests_sent = 0
+        self.datagrams_sent: int = 0
+        self.requests_sent: int = 0
 
     # --- what is looked for -----------------------------------------------------------------------------------------
 

@@ -77,11 +77,13 @@ class SubscriptionCore:
         to: float,
         mask: int | None,
     ) -> None:
-        self.pv = pv
-        self.data_type = data_type
-        self.data_count = data_count
-        self.low, self.high, self.to = low, high, to
-        self.mask = DEFAULT_MASK if mask is None else _checked_mask(pv.name, mask)
+        self.pv: PVCore = pv
+        self.data_type: DataType = data_type
+        self.data_count: int | None = data_count
+        self.low: float = low
+        self.high: float = high
+        self.to: float = to
+        self.mask: SubscriptionType = DEFAULT_MASK if mask is None else _checked_mask(pv.name, mask)
         try:
             EVENT_ADD_PAYLOAD.pack(low, high, to, self.mask)
         except (StructError, OverflowError) as error:
@@ -91,7 +93,7 @@ class SubscriptionCore:
             ) from error
         self.subscriptionid: int | None = None
         self.circuit: Circuit | None = None
-        self.wire_type = 0
+        self.wire_type: int = 0
         self.sinks: tuple[Sink, ...] = ()
         self.later: Callable[[tuple[Any, Head, Buffer]], Any] | None = None
         """Takes `work` and what it needs, instead of the sinks: for a thread that makes the updates itself."""
@@ -99,7 +101,7 @@ class SubscriptionCore:
         self.recent: EventAddResponse | None = None
         self.recent_head: Head | None = None
         self.recent_payload: Buffer = b""
-        self.dropped = 0
+        self.dropped: int = 0
         """Updates that were merged into newer ones because an iteration asked for the latest only."""
 
     @property

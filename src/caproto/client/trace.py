@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["log_sent", "traced_handlers"]
 
-logger = logging.getLogger("caproto.circ")
+logger: logging.Logger = logging.getLogger("caproto.circ")
 SENT, RECEIVED = "--->>>", "<<<---"
 
 

@@ -66,7 +66,7 @@ class Complaints:
 
     def __init__(self, program: str) -> None:
         self.program = program
-        self.failed = False
+        self.failed: bool = False
         self.held: list[str] | None = None
         self._missing: list[PV] = []
         self._lines = 0

@@ -61,9 +61,9 @@ class Session:
         from ..asyncio.client import Context
 
         self.parsed = parsed
-        self.timeout = timeout_of(parsed)
-        self.complaints = Complaints(command.program)
-        self.server_complaints = ServerComplaints(self.complaints)
+        self.timeout: float = timeout_of(parsed)
+        self.complaints: Complaints = Complaints(command.program)
+        self.server_complaints: ServerComplaints = ServerComplaints(self.complaints)
         self.context: Context = Context(timeout=self.timeout, max_workers=0)
 
     async def make_pvs(self, names: Sequence[str]) -> list[Target]:

@@ -40,10 +40,10 @@ class Stamps:
     """
 
     def __init__(self, key: str = "s") -> None:
-        self.server = "s" in key
-        self.client = "c" in key
-        self.kind = next((letter for letter in reversed(key) if letter in "riI"), "")
-        self.unknown = "".join(letter for letter in key if letter not in "scnriI")
+        self.server: bool = "s" in key
+        self.client: bool = "c" in key
+        self.kind: str = next((letter for letter in reversed(key) if letter in "riI"), "")
+        self.unknown: str = "".join(letter for letter in key if letter not in "scnriI")
         self._references: dict[tuple[str, object], Stamp] = {}
         self._seen: set[object] = set()
 

@@ -39,7 +39,7 @@ class Template:
         if unknown:
             available = ", ".join(f"{{{name}}}" for name in known)
             raise UsageError(f"The template has no {{{unknown[0]}}}; there are {available}.")
-        self.needs_time = bool(roots & {"timestamp", "timedelta"})
+        self.needs_time: bool = bool(roots & {"timestamp", "timedelta"})
 
     def fill(self, reading: Reading, style: Style, **more: Any) -> str:
         """Return the text for one reading.

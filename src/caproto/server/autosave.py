@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 from .data import ChannelData
 from .group import PVGroup
-from .properties import PvpropertyData
+from .properties import PvpropertyData, PvpropertyIntegerRO
 from .pvproperty import pvproperty
 from .rotating_files import RotatingFileManager, write_durably
 from .typing import AsyncLibraryLayer
@@ -157,14 +157,14 @@ class AutosaveHelper(PVGroup):
         self, *args: Any, file_manager: RotatingFileManager | None = None, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.file_manager = file_manager or RotatingFileManager(self.filename)
+        self.file_manager: RotatingFileManager = file_manager or RotatingFileManager(self.filename)
         self.filename = self.file_manager.filename
-        self.restored = asyncio.Event()
+        self.restored: asyncio.Event = asyncio.Event()
         self._saved: str | None = None
         self._saving: asyncio.Future[None] | None = None
         self._complaint: str | None = None
 
-    autosave_hook = pvproperty(
+    autosave_hook: pvproperty[PvpropertyIntegerRO, Any] = pvproperty(
         name=":__autosave_hook__", dtype=int, read_only=True, doc="Saves and restores the others"
     )
 

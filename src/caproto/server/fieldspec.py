@@ -98,7 +98,7 @@ class FieldProxy:
     def __init__(self, field_spec: FieldSpec, field_name: str) -> None:
         self.field_spec = field_spec
         self.field_name = field_name
-        self.record_class = field_spec.record_class
+        self.record_class: type[RecordFieldGroup] = field_spec.record_class
 
     def __repr__(self) -> str:
         return f"<FieldProxy record={self.record_class.__name__} attr={self.field_name}>"

@@ -87,8 +87,8 @@ class PVGroup:
     ) -> None:
         self.parent: Any = parent
         self.macros: dict[str, str] = dict(macros or {})
-        self.prefix = expand_macros(prefix, self.macros)
-        self.name = type(self).__name__ if name is None else name
+        self.prefix: str = expand_macros(prefix, self.macros)
+        self.name: str = type(self).__name__ if name is None else name
         self.log: Any = logging.getLogger(f"{type(self).__module__}.{self.name}")
         self.alarms: defaultdict[str | None, ChannelAlarm] = defaultdict(ChannelAlarm)
         self.states: dict[str, Any] = {}

@@ -11,6 +11,7 @@ from typing import Any
 from .._protocol.enums import ChannelType
 from .events import wait_for_event
 from .group import PVGroup
+from .properties import PvpropertyCharRO, PvpropertyEnum, PvpropertyInteger
 from .pvproperty import pvproperty
 
 __all__ = ["TRACEMALLOC_FILTERS", "MemoryTracingHelper", "get_top_allocation_info"]
@@ -87,10 +88,12 @@ class MemoryTracingHelper(PVGroup):
         self, *args: Any, filters: Sequence[tracemalloc.Filter] | None = None, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.filters = TRACEMALLOC_FILTERS if filters is None else filters
+        self.filters: Sequence[tracemalloc.Filter] = (
+            TRACEMALLOC_FILTERS if filters is None else filters
+        )
         self._switched = asyncio.Event()
 
-    enable_tracing = pvproperty(
+    enable_tracing: pvproperty[PvpropertyEnum, Any] = pvproperty(
         value="Disable",
         name="EnableTracing",
         dtype=ChannelType.ENUM,
@@ -98,7 +101,7 @@ class MemoryTracingHelper(PVGroup):
         record="bo",
         doc="Whether to look where memory is allocated",
     )
-    diff_results = pvproperty(
+    diff_results: pvproperty[PvpropertyCharRO, Any] = pvproperty(
         value="Unset",
         name="TraceDiffResults",
         dtype=str,
@@ -107,7 +110,7 @@ class MemoryTracingHelper(PVGroup):
         record="waveform",
         doc="What has changed since the look before",
     )
-    top_allocations = pvproperty(
+    top_allocations: pvproperty[PvpropertyCharRO, Any] = pvproperty(
         value="Unset",
         name="TraceTopAllocations",
         dtype=str,
@@ -116,7 +119,7 @@ class MemoryTracingHelper(PVGroup):
         record="waveform",
         doc="Where most memory was allocated",
     )
-    trace_count = pvproperty(
+    trace_count: pvproperty[PvpropertyInteger, Any] = pvproperty(
         value=10, name="TraceCount", dtype=int, record="ao", doc="How many places to tell"
     )
 

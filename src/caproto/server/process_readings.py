@@ -18,8 +18,8 @@ def _optional(name: str) -> Any:
         return None
 
 
-psutil = _optional("psutil")
-resource = _optional("resource")  # which Windows has not
+psutil: Any = _optional("psutil")
+resource: Any = _optional("resource")  # which Windows has not
 
 __all__ = ["ProcessReadings", "psutil"]
 
@@ -35,7 +35,7 @@ class ProcessReadings:
 
     def __init__(self) -> None:
         self._process: Any = psutil.Process() if psutil is not None else None
-        self.complete = psutil is not None or os.path.exists("/proc/self/statm")
+        self.complete: bool = psutil is not None or os.path.exists("/proc/self/statm")
         self._seen = self._times()
 
     @staticmethod

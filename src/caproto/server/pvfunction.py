@@ -67,7 +67,10 @@ class pvfunction(SubGroup[Any]):
         self.default_retval = default
         self.func: Callable[..., Any] | None = None
         self.alarm_group = alarm_group
-        self.names = {**_NAMES, **{_known(name): to for name, to in (names or {}).items()}}
+        self.names: dict[str, str] = {
+            **_NAMES,
+            **{_known(name): to for name, to in (names or {}).items()},
+        }
         self.pvspec: list[PVSpec] = []
         self._arrays: set[str] = set()
         super().__init__(prefix=prefix, macros=macros, attr_separator=attr_separator, doc=doc)

@@ -395,7 +395,7 @@ class pvproperty(Declaration, Generic[T_Data, T_RecordFields]):
             from .records import check_record
 
             check_record(record)
-        self.pvspec = PVSpec(
+        self.pvspec: PVSpec = PVSpec(
             get=get,
             put=put,
             startup=startup,

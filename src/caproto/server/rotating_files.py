@@ -47,7 +47,7 @@ class RotatingFileManager:
         date_suffix: str = "_%Y%m%d-%H%M%S",
         logger: logging.Logger = MODULE_LOGGER,
     ) -> None:
-        self.filename = Path(filename)
+        self.filename: Path = Path(filename)
         self.max_files_per_day = max_files_per_day
         self.max_file_age = max_file_age
         self.date_suffix = date_suffix

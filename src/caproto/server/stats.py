@@ -27,6 +27,14 @@ from .events import wait_for_event
 from .group import PVGroup
 from .memory_tracing import TRACEMALLOC_FILTERS, MemoryTracingHelper, get_top_allocation_info
 from .process_readings import ProcessReadings, psutil
+from .properties import (
+    PvpropertyCharRO,
+    PvpropertyDouble,
+    PvpropertyDoubleRO,
+    PvpropertyEnum,
+    PvpropertyInteger,
+    PvpropertyIntegerRO,
+)
 from .pvproperty import pvproperty
 from .subgroup import SubGroup
 from .typing import AsyncLibraryLayer
@@ -87,16 +95,16 @@ def _autosave_helpers(group: PVGroup) -> Iterable[AutosaveHelper]:
 class BasicStatusHelper(PVGroup):
     """PVs about the process that stay as they are. Parameters are those of `PVGroup`."""
 
-    process_id = pvproperty(
+    process_id: pvproperty[PvpropertyIntegerRO, Any] = pvproperty(
         value=0, name="PROCESS_ID", dtype=int, read_only=True, record="ai", doc="Process id"
     )
-    parent_pid = pvproperty(
+    parent_pid: pvproperty[PvpropertyIntegerRO, Any] = pvproperty(
         value=0, name="PARENT_ID", dtype=int, read_only=True, record="ai", doc="Id of the parent"
     )
-    cpu_count = pvproperty(
+    cpu_count: pvproperty[PvpropertyIntegerRO, Any] = pvproperty(
         value=0, name="CPU_CNT", dtype=int, read_only=True, record="longin", doc="Processors"
     )
-    kernel_version = pvproperty(
+    kernel_version: pvproperty[PvpropertyCharRO, Any] = pvproperty(
         value=platform.version(),
         name="KERNEL_VERS",
         dtype=str,
@@ -104,7 +112,7 @@ class BasicStatusHelper(PVGroup):
         record="stringin",
         doc="Version of the operating system",
     )
-    version = pvproperty(
+    version: pvproperty[PvpropertyCharRO, Any] = pvproperty(
         value=f"{__version__} on {sys.version}",
         name="EPICS_VERSION",
         dtype=str,
@@ -112,7 +120,7 @@ class BasicStatusHelper(PVGroup):
         record="stringin",
         doc="Version of caproto and of Python",
     )
-    engineer = pvproperty(
+    engineer: pvproperty[PvpropertyCharRO, Any] = pvproperty(
         value="",
         name="ENGINEER",
         dtype=str,
@@ -121,7 +129,7 @@ class BasicStatusHelper(PVGroup):
         record="stringin",
         doc="Who looks after this IOC: the environment variable ENGINEER",
     )
-    location = pvproperty(
+    location: pvproperty[PvpropertyCharRO, Any] = pvproperty(
         value="",
         name="LOCATION",
         dtype=str,
@@ -130,7 +138,7 @@ class BasicStatusHelper(PVGroup):
         record="stringin",
         doc="Where it is: the environment variable LOCATION",
     )
-    hostname = pvproperty(
+    hostname: pvproperty[PvpropertyCharRO, Any] = pvproperty(
         value="",
         name="HOSTNAME",
         dtype=str,
@@ -139,7 +147,7 @@ class BasicStatusHelper(PVGroup):
         record="stringin",
         doc="Name of the machine",
     )
-    application_directory = pvproperty(
+    application_directory: pvproperty[PvpropertyCharRO, Any] = pvproperty(
         value="",
         name="APP_DIR",
         dtype=str,
@@ -148,7 +156,7 @@ class BasicStatusHelper(PVGroup):
         record="waveform",
         doc="Folder of the program",
     )
-    source_filename = pvproperty(
+    source_filename: pvproperty[PvpropertyCharRO, Any] = pvproperty(
         value="",
         name="SOURCE_FILE",
         dtype=str,
@@ -157,7 +165,7 @@ class BasicStatusHelper(PVGroup):
         record="waveform",
         doc="File that defines the outermost group",
     )
-    sysreset = pvproperty(
+    sysreset: pvproperty[PvpropertyInteger, Any] = pvproperty(
         value=0, name="SYSRESET", dtype=int, record="sub", doc="Write 1 to end the IOC"
     )
 
@@ -214,7 +222,7 @@ class PeriodicStatusHelper(PVGroup):
         super().__init__(*args, **kwargs)
         self._period_changed = asyncio.Event()
 
-    access = pvproperty(
+    access: pvproperty[PvpropertyEnum, Any] = pvproperty(
         value="Running",
         name="ACCESS",
         dtype=ChannelType.ENUM,
@@ -222,7 +230,7 @@ class PeriodicStatusHelper(PVGroup):
         record="mbbo",
         doc="What the IOC is meant for now; for people",
     )
-    start_tod = pvproperty(
+    start_tod: pvproperty[PvpropertyCharRO, Any] = pvproperty(
         value="",
         name="STARTTOD",
         dtype=str,
@@ -231,7 +239,7 @@ class PeriodicStatusHelper(PVGroup):
         record="stringin",
         doc="When the IOC was started",
     )
-    time_of_day = pvproperty(
+    time_of_day: pvproperty[PvpropertyCharRO, Any] = pvproperty(
         value="",
         name="TOD",
         dtype=str,
@@ -240,7 +248,7 @@ class PeriodicStatusHelper(PVGroup):
         record="stringin",
         doc="Date and time",
     )
-    heartbeat = pvproperty(
+    heartbeat: pvproperty[PvpropertyIntegerRO, Any] = pvproperty(
         value=0,
         name="HEARTBEAT",
         dtype=int,
@@ -248,7 +256,7 @@ class PeriodicStatusHelper(PVGroup):
         record="calcout",
         doc="Counts the seconds since the start",
     )
-    start_count = autosaved(
+    start_count: pvproperty[PvpropertyIntegerRO, Any] = autosaved(
         pvproperty(
             value=0,
             name="START_CNT",
@@ -258,10 +266,10 @@ class PeriodicStatusHelper(PVGroup):
             doc="How often the IOC was started, if there is an AutosaveHelper",
         )
     )
-    ca_client_count = pvproperty(
+    ca_client_count: pvproperty[PvpropertyIntegerRO, Any] = pvproperty(
         value=0, name="CA_CLNT_CNT", dtype=int, read_only=True, record="longin", doc="Clients"
     )
-    ca_connection_count = pvproperty(
+    ca_connection_count: pvproperty[PvpropertyIntegerRO, Any] = pvproperty(
         value=0,
         name="CA_CONN_CNT",
         dtype=int,
@@ -269,10 +277,10 @@ class PeriodicStatusHelper(PVGroup):
         record="longin",
         doc="Channels of all clients",
     )
-    record_count = pvproperty(
+    record_count: pvproperty[PvpropertyIntegerRO, Any] = pvproperty(
         value=0, name="RECORD_CNT", dtype=int, read_only=True, record="ai", doc="PVs"
     )
-    fd_max = pvproperty(
+    fd_max: pvproperty[PvpropertyIntegerRO, Any] = pvproperty(
         value=0,
         name="FD_MAX",
         dtype=int,
@@ -280,7 +288,7 @@ class PeriodicStatusHelper(PVGroup):
         record="ai",
         doc="Files and sockets that may be open at once",
     )
-    fd_count = pvproperty(
+    fd_count: pvproperty[PvpropertyIntegerRO, Any] = pvproperty(
         value=0,
         name="FD_CNT",
         dtype=int,
@@ -288,7 +296,7 @@ class PeriodicStatusHelper(PVGroup):
         record="ai",
         doc="Files and sockets that are open",
     )
-    fd_free = pvproperty(
+    fd_free: pvproperty[PvpropertyIntegerRO, Any] = pvproperty(
         value=0,
         name="FD_FREE",
         dtype=int,
@@ -296,7 +304,7 @@ class PeriodicStatusHelper(PVGroup):
         record="calc",
         doc="Files and sockets that may still be opened",
     )
-    sys_cpu_load = pvproperty(
+    sys_cpu_load: pvproperty[PvpropertyDoubleRO, Any] = pvproperty(
         value=0.0,
         name="SYS_CPU_LOAD",
         dtype=float,
@@ -307,7 +315,7 @@ class PeriodicStatusHelper(PVGroup):
         upper_ctrl_limit=100.0,
         doc="Load of the machine",
     )
-    ioc_cpu_load = pvproperty(
+    ioc_cpu_load: pvproperty[PvpropertyDoubleRO, Any] = pvproperty(
         value=0.0,
         name="IOC_CPU_LOAD",
         dtype=float,
@@ -318,7 +326,7 @@ class PeriodicStatusHelper(PVGroup):
         upper_ctrl_limit=100.0,
         doc="Load by the IOC",
     )
-    susp_task_count = pvproperty(
+    susp_task_count: pvproperty[PvpropertyIntegerRO, Any] = pvproperty(
         value=0,
         name="SUSP_TASK_CNT",
         dtype=int,
@@ -326,7 +334,7 @@ class PeriodicStatusHelper(PVGroup):
         record="longin",
         doc="Always 0: tasks are not suspended here",
     )
-    mem_used = pvproperty(
+    mem_used: pvproperty[PvpropertyIntegerRO, Any] = pvproperty(
         value=0,
         name="MEM_USED",
         dtype=int,
@@ -335,7 +343,7 @@ class PeriodicStatusHelper(PVGroup):
         units="KByte",
         doc="Memory of the IOC",
     )
-    mem_free = pvproperty(
+    mem_free: pvproperty[PvpropertyIntegerRO, Any] = pvproperty(
         value=0,
         name="MEM_FREE",
         dtype=int,
@@ -344,7 +352,7 @@ class PeriodicStatusHelper(PVGroup):
         units="KByte",
         doc="Free memory of the machine, with the swap space",
     )
-    mem_max = pvproperty(
+    mem_max: pvproperty[PvpropertyIntegerRO, Any] = pvproperty(
         value=0,
         name="MEM_MAX",
         dtype=int,
@@ -353,7 +361,7 @@ class PeriodicStatusHelper(PVGroup):
         units="KByte",
         doc="Memory of the machine",
     )
-    uptime = pvproperty(
+    uptime: pvproperty[PvpropertyIntegerRO, Any] = pvproperty(
         value=0,
         name="UPTIME",
         dtype=int,
@@ -362,10 +370,10 @@ class PeriodicStatusHelper(PVGroup):
         units="s",
         doc="Since the start",
     )
-    num_threads = pvproperty(
+    num_threads: pvproperty[PvpropertyIntegerRO, Any] = pvproperty(
         value=0, name="NumThreads", dtype=int, read_only=True, record="longin", doc="Threads"
     )
-    update_period = pvproperty(
+    update_period: pvproperty[PvpropertyDouble, Any] = pvproperty(
         value=15.0,
         name="UPD_TIME",
         dtype=float,
@@ -450,5 +458,5 @@ def _time_of_day() -> str:
 class StatusHelper(PVGroup):
     """All PVs of `BasicStatusHelper` and `PeriodicStatusHelper`. Parameters are those of `PVGroup`."""
 
-    basic = SubGroup(BasicStatusHelper, prefix="")
-    periodic = SubGroup(PeriodicStatusHelper, prefix="")
+    basic: SubGroup[BasicStatusHelper] = SubGroup(BasicStatusHelper, prefix="")
+    periodic: SubGroup[PeriodicStatusHelper] = SubGroup(PeriodicStatusHelper, prefix="")

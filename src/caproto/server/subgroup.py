@@ -95,7 +95,7 @@ class SubGroup(Declaration, Generic[T_PVGroup]):
     ) -> None:
         self.attr_name: str | None = None
         self.prefix = prefix
-        self.macros = macros if macros is not None else {}
+        self.macros: dict[str, str] = macros if macros is not None else {}
         self.attr_separator = attr_separator
         self.base = base
         self.init_kwargs = init_kwargs

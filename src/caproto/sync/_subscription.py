@@ -55,7 +55,9 @@ class Subscription:
         self.priority = priority
         self.data_type = data_type
         self.data_count = data_count
-        self.low, self.high, self.to = low, high, to
+        self.low: float = low
+        self.high: float = high
+        self.to: float = to
         self.mask = mask
         self.callbacks: dict[int, Callable[[], Callable[..., Any] | None]] = {}
         self._next_token = 0

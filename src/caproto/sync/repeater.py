@@ -30,7 +30,7 @@ __all__ = [
     "spawn_repeater",
 ]
 
-logger = logging.getLogger("caproto.repeater")
+logger: logging.Logger = logging.getLogger("caproto.repeater")
 
 # On Windows a signal does not end a system call, so look for one now and then.
 _WAIT = 0.5 if sys.platform == "win32" else None

@@ -108,7 +108,7 @@ class FakeIoc:
             name: channel_data(name, value) for name, value in found.items()
         }
         self.written: list[Write] = []
-        self.port = 0
+        self.port: int = 0
         self._start_at_once = start
         self._background: BackgroundLoop | None = None
         self._context: Context | None = None

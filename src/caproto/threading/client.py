@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import inspect
-from logging import getLogger
+from logging import Logger, getLogger
 
 from .._constants import (
     MAX_ID,
@@ -57,8 +57,8 @@ __all__ = [
     "search_logger",
 ]
 
-ch_logger = getLogger("caproto.ch")
-search_logger = getLogger("caproto.bcast.search")
+ch_logger: Logger = getLogger("caproto.ch")
+search_logger: Logger = getLogger("caproto.bcast.search")
 
 SUBSCRIBE_SIG = inspect.Signature(
     [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from ..enums import AccessRights, Command
 from .base import HeadField, Message, Text, TypeField, checked_name, data_type_of
 
@@ -30,11 +32,11 @@ class CreateChanRequest(Message):
     """
 
     __slots__ = ()
-    ID = Command.CREATE_CHAN
+    ID: ClassVar[Command] = Command.CREATE_CHAN
     _fields = ("name", "cid", "version")
-    name = Text("Name of the PV.")
-    cid = HeadField(4, "Client's id of the channel.")
-    version = HeadField(5, "Client's minor protocol version.")
+    name: Text = Text("Name of the PV.")
+    cid: HeadField = HeadField(4, "Client's id of the channel.")
+    version: HeadField = HeadField(5, "Client's minor protocol version.")
 
     def __init__(self, name: str, cid: int, version: int) -> None:
         self._set(0, 0, cid, version, checked_name(name))
@@ -56,12 +58,12 @@ class CreateChanResponse(Message):
     """
 
     __slots__ = ()
-    ID = Command.CREATE_CHAN
+    ID: ClassVar[Command] = Command.CREATE_CHAN
     _fields = ("data_type", "data_count", "cid", "sid")
-    data_type = TypeField()
-    data_count = HeadField(3, "The most elements that the PV can hold.")
-    cid = HeadField(4, "Client's id of the channel.")
-    sid = HeadField(5, "Server's id of the channel.")
+    data_type: TypeField = TypeField()
+    data_count: HeadField = HeadField(3, "The most elements that the PV can hold.")
+    cid: HeadField = HeadField(4, "Client's id of the channel.")
+    sid: HeadField = HeadField(5, "Server's id of the channel.")
 
     def __init__(self, data_type: int, data_count: int, cid: int, sid: int) -> None:
         self._set(data_type_of(data_type), data_count, cid, sid)
@@ -78,9 +80,9 @@ class AccessRightsResponse(Message):
     """
 
     __slots__ = ()
-    ID = Command.ACCESS_RIGHTS
+    ID: ClassVar[Command] = Command.ACCESS_RIGHTS
     _fields = ("cid", "access_rights")
-    cid = HeadField(4, "Client's id of the channel.")
+    cid: HeadField = HeadField(4, "Client's id of the channel.")
 
     def __init__(self, cid: int, access_rights: int) -> None:
         self._set(0, 0, cid, int(access_rights))
@@ -101,9 +103,9 @@ class CreateChFailResponse(Message):
     """
 
     __slots__ = ()
-    ID = Command.CREATE_CH_FAIL
+    ID: ClassVar[Command] = Command.CREATE_CH_FAIL
     _fields = ("cid",)
-    cid = HeadField(4, "Client's id of the channel.")
+    cid: HeadField = HeadField(4, "Client's id of the channel.")
 
     def __init__(self, cid: int) -> None:
         self._set(p1=cid)
@@ -119,9 +121,9 @@ class ServerDisconnResponse(Message):
     """
 
     __slots__ = ()
-    ID = Command.SERVER_DISCONN
+    ID: ClassVar[Command] = Command.SERVER_DISCONN
     _fields = ("cid",)
-    cid = HeadField(4, "Client's id of the channel.")
+    cid: HeadField = HeadField(4, "Client's id of the channel.")
 
     def __init__(self, cid: int) -> None:
         self._set(p1=cid)
@@ -129,10 +131,10 @@ class ServerDisconnResponse(Message):
 
 class _ClearChannel(Message):
     __slots__ = ()
-    ID = Command.CLEAR_CHANNEL
+    ID: ClassVar[Command] = Command.CLEAR_CHANNEL
     _fields = ("sid", "cid")
-    sid = HeadField(4, "Server's id of the channel.")
-    cid = HeadField(5, "Client's id of the channel.")
+    sid: HeadField = HeadField(4, "Server's id of the channel.")
+    cid: HeadField = HeadField(5, "Client's id of the channel.")
 
     def __init__(self, sid: int, cid: int) -> None:
         self._set(p1=sid, p2=cid)

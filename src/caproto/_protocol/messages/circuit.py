@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from struct import error as StructError
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from ..._constants import MAX_PRIORITY
 from ..._errors import CaprotoValueError
@@ -57,11 +57,11 @@ class VersionRequest(Message):
     """
 
     __slots__ = ()
-    ID = Command.VERSION
+    ID: ClassVar[Command] = Command.VERSION
     _fields = ("priority", "version")
-    priority = HeadField(2, "0 to 99; the server serves higher ones first.")
-    version = HeadField(3, "Minor protocol version.")
-    sequence = HeadField(4, "Sequence number of a datagram.")
+    priority: HeadField = HeadField(2, "0 to 99; the server serves higher ones first.")
+    version: HeadField = HeadField(3, "Minor protocol version.")
+    sequence: HeadField = HeadField(4, "Sequence number of a datagram.")
 
     def __init__(self, priority: int, version: int, sequence: int = 0) -> None:
         if not 0 <= priority <= MAX_PRIORITY:
@@ -79,10 +79,10 @@ class VersionResponse(Message):
     """
 
     __slots__ = ()
-    ID = Command.VERSION
+    ID: ClassVar[Command] = Command.VERSION
     _fields = ("version",)
-    version = HeadField(3, "Minor protocol version.")
-    sequence = HeadField(4, "Sequence number of the datagram that is answered.")
+    version: HeadField = HeadField(3, "Minor protocol version.")
+    sequence: HeadField = HeadField(4, "Sequence number of the datagram that is answered.")
 
     def __init__(self, version: int, sequence: int | None = None) -> None:
         self._set(0 if sequence is None else 1, version, sequence or 0)
@@ -93,7 +93,7 @@ class _NameRequest(Message):
 
     __slots__ = ()
     _fields = ("name",)
-    name = Text("The name.")
+    name: Text = Text("The name.")
 
     def __init__(self, name: str) -> None:
         self._set(payload=text_payload(name))
@@ -108,7 +108,7 @@ class ClientNameRequest(_NameRequest):
     """
 
     __slots__ = ()
-    ID = Command.CLIENT_NAME
+    ID: ClassVar[Command] = Command.CLIENT_NAME
 
 
 class HostNameRequest(_NameRequest):
@@ -120,14 +120,14 @@ class HostNameRequest(_NameRequest):
     """
 
     __slots__ = ()
-    ID = Command.HOST_NAME
+    ID: ClassVar[Command] = Command.HOST_NAME
 
 
 class EchoRequest(Message):
     """Asks the peer for a sign of life."""
 
     __slots__ = ()
-    ID = Command.ECHO
+    ID: ClassVar[Command] = Command.ECHO
 
     def __init__(self) -> None:
         self._set()
@@ -137,7 +137,7 @@ class EchoResponse(Message):
     """A sign of life."""
 
     __slots__ = ()
-    ID = Command.ECHO
+    ID: ClassVar[Command] = Command.ECHO
 
     def __init__(self) -> None:
         self._set()
@@ -147,7 +147,7 @@ class EventsOffRequest(Message):
     """Suspends all subscriptions of the circuit."""
 
     __slots__ = ()
-    ID = Command.EVENTS_OFF
+    ID: ClassVar[Command] = Command.EVENTS_OFF
 
     def __init__(self) -> None:
         self._set()
@@ -157,7 +157,7 @@ class EventsOnRequest(Message):
     """Resumes the subscriptions of the circuit."""
 
     __slots__ = ()
-    ID = Command.EVENTS_ON
+    ID: ClassVar[Command] = Command.EVENTS_ON
 
     def __init__(self) -> None:
         self._set()
@@ -167,7 +167,7 @@ class ReadSyncRequest(Message):
     """The sign of life of servers before minor version 3."""
 
     __slots__ = ()
-    ID = Command.READ_SYNC
+    ID: ClassVar[Command] = Command.READ_SYNC
 
     def __init__(self) -> None:
         self._set()
@@ -177,7 +177,7 @@ class ReadSyncResponse(Message):
     """The answer to a `ReadSyncRequest`: the same bytes."""
 
     __slots__ = ()
-    ID = Command.READ_SYNC
+    ID: ClassVar[Command] = Command.READ_SYNC
 
     def __init__(self) -> None:
         self._set()
@@ -197,9 +197,9 @@ class ErrorResponse(Message):
     """
 
     __slots__ = ()
-    ID = Command.ERROR
+    ID: ClassVar[Command] = Command.ERROR
     _fields = ("original_request", "cid", "status", "error_message")
-    cid = HeadField(4, "Client's id of the channel.")
+    cid: HeadField = HeadField(4, "Client's id of the channel.")
 
     def __init__(
         self,

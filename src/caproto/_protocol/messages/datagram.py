@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from struct import Struct
+from typing import ClassVar
 
 from ..._addresses import ipv4_from_int32, ipv4_to_int32
 from ..._constants import DO_REPLY, NO_REPLY
@@ -42,12 +43,12 @@ class SearchRequest(Message):
     """
 
     __slots__ = ()
-    ID = Command.SEARCH
+    ID: ClassVar[Command] = Command.SEARCH
     _fields = ("name", "cid", "version", "reply")
-    name = Text("Name of the PV.")
-    cid = HeadField(4, "Client's id.")
-    version = HeadField(3, "Client's minor protocol version.")
-    reply = HeadField(2, "DO_REPLY or NO_REPLY.")
+    name: Text = Text("Name of the PV.")
+    cid: HeadField = HeadField(4, "Client's id.")
+    version: HeadField = HeadField(3, "Client's minor protocol version.")
+    reply: HeadField = HeadField(2, "DO_REPLY or NO_REPLY.")
 
     def __init__(self, name: str, cid: int, version: int, reply: int = NO_REPLY) -> None:
         self._set(reply, version, cid, cid, checked_name(name))
@@ -69,10 +70,10 @@ class SearchResponse(Message):
     """
 
     __slots__ = ()
-    ID = Command.SEARCH
+    ID: ClassVar[Command] = Command.SEARCH
     _fields = ("port", "ip", "cid", "version")
-    port = HeadField(2, "TCP port of the server.")
-    cid = HeadField(5, "Client's id.")
+    port: HeadField = HeadField(2, "TCP port of the server.")
+    cid: HeadField = HeadField(5, "Client's id.")
 
     def __init__(self, port: int, ip: str | None, cid: int, version: int) -> None:
         address = ANY_ADDRESS if ip is None else ipv4_to_int32(ip)
@@ -100,11 +101,11 @@ class NotFoundResponse(Message):
     """
 
     __slots__ = ()
-    ID = Command.NOT_FOUND
+    ID: ClassVar[Command] = Command.NOT_FOUND
     _fields = ("version", "cid")
-    reply_flag = HeadField(2, "As in the request.")
-    version = HeadField(3, "Server's minor protocol version.")
-    cid = HeadField(4, "Client's id.")
+    reply_flag: HeadField = HeadField(2, "As in the request.")
+    version: HeadField = HeadField(3, "Server's minor protocol version.")
+    cid: HeadField = HeadField(4, "Client's id.")
 
     def __init__(self, version: int, cid: int) -> None:
         self._set(DO_REPLY, version, cid, cid)
@@ -126,11 +127,11 @@ class Beacon(Message):
     """
 
     __slots__ = ()
-    ID = Command.RSRV_IS_UP
+    ID: ClassVar[Command] = Command.RSRV_IS_UP
     _fields = ("version", "server_port", "beacon_id", "address")
-    version = HeadField(2, "Server's minor protocol version.")
-    server_port = HeadField(3, "Server's TCP port; 0 for the default one.")
-    beacon_id = HeadField(4, "Counts up by one.")
+    version: HeadField = HeadField(2, "Server's minor protocol version.")
+    server_port: HeadField = HeadField(3, "Server's TCP port; 0 for the default one.")
+    beacon_id: HeadField = HeadField(4, "Counts up by one.")
 
     def __init__(self, version: int, server_port: int, beacon_id: int, address: str) -> None:
         self._set(version, server_port, beacon_id, ipv4_to_int32(address))
@@ -150,7 +151,7 @@ class RepeaterRegisterRequest(Message):
     """
 
     __slots__ = ()
-    ID = Command.REPEATER_REGISTER
+    ID: ClassVar[Command] = Command.REPEATER_REGISTER
     _fields = ("client_address",)
 
     def __init__(self, client_address: str = "0.0.0.0") -> None:
@@ -171,7 +172,7 @@ class RepeaterConfirmResponse(Message):
     """
 
     __slots__ = ()
-    ID = Command.REPEATER_CONFIRM
+    ID: ClassVar[Command] = Command.REPEATER_CONFIRM
     _fields = ("repeater_address",)
 
     def __init__(self, repeater_address: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from struct import Struct
-from typing import Any
+from typing import Any, ClassVar
 
 from ..dbr import DbrMetadata
 from ..enums import Command
@@ -38,7 +38,10 @@ class EventAddRequestPayload:
     __slots__ = ("high", "low", "mask", "to")
 
     def __init__(self, low: float = 0.0, high: float = 0.0, to: float = 0.0, mask: int = 0) -> None:
-        self.low, self.high, self.to, self.mask = low, high, to, mask
+        self.low: float = low
+        self.high: float = high
+        self.to: float = to
+        self.mask: int = mask
 
     @property
     def nbytes(self) -> int:
@@ -74,12 +77,12 @@ class EventAddRequest(Message):
     """
 
     __slots__ = ()
-    ID = Command.EVENT_ADD
+    ID: ClassVar[Command] = Command.EVENT_ADD
     _fields = ("data_type", "data_count", "sid", "subscriptionid", "low", "high", "to", "mask")
-    data_type = TypeField()
-    data_count = HeadField(3, "Number of elements wanted; 0 for as many as there are.")
-    sid = HeadField(4, "Server's id of the channel.")
-    subscriptionid = HeadField(5, "Client's id of the subscription.")
+    data_type: TypeField = TypeField()
+    data_count: HeadField = HeadField(3, "Number of elements wanted; 0 for as many as there are.")
+    sid: HeadField = HeadField(4, "Server's id of the channel.")
+    subscriptionid: HeadField = HeadField(5, "Client's id of the subscription.")
 
     def __init__(
         self,
@@ -137,9 +140,9 @@ class EventAddResponse(DataMessage, _StatusMixin):
     """
 
     __slots__ = ()
-    ID = Command.EVENT_ADD
+    ID: ClassVar[Command] = Command.EVENT_ADD
     _fields = ("data", "data_type", "data_count", "status", "subscriptionid", "metadata")
-    subscriptionid = HeadField(5, "Client's id of the subscription.")
+    subscriptionid: HeadField = HeadField(5, "Client's id of the subscription.")
 
     def __init__(
         self,
@@ -167,11 +170,11 @@ class EventCancelRequest(Message):
     """
 
     __slots__ = ()
-    ID = Command.EVENT_CANCEL
+    ID: ClassVar[Command] = Command.EVENT_CANCEL
     _fields = ("data_type", "sid", "subscriptionid")
-    data_type = TypeField()
-    sid = HeadField(4, "Server's id of the channel.")
-    subscriptionid = HeadField(5, "Client's id of the subscription.")
+    data_type: TypeField = TypeField()
+    sid: HeadField = HeadField(4, "Server's id of the channel.")
+    subscriptionid: HeadField = HeadField(5, "Client's id of the subscription.")
 
     def __init__(self, data_type: int, sid: int, subscriptionid: int) -> None:
         self._set(data_type_of(data_type), 0, sid, subscriptionid)
@@ -190,12 +193,12 @@ class EventCancelResponse(Message):
     """
 
     __slots__ = ()
-    ID = Command.EVENT_ADD
+    ID: ClassVar[Command] = Command.EVENT_ADD
     _fields = ("data_type", "sid", "subscriptionid", "data_count")
-    data_type = TypeField()
-    data_count = HeadField(3, "As in the EventAddRequest.")
-    sid = HeadField(4, "Server's id of the channel.")
-    subscriptionid = HeadField(5, "Client's id of the subscription.")
+    data_type: TypeField = TypeField()
+    data_count: HeadField = HeadField(3, "As in the EventAddRequest.")
+    sid: HeadField = HeadField(4, "Server's id of the channel.")
+    subscriptionid: HeadField = HeadField(5, "Client's id of the subscription.")
 
     def __init__(self, data_type: int, sid: int, subscriptionid: int, data_count: int) -> None:
         self._set(data_type_of(data_type), data_count, sid, subscriptionid)

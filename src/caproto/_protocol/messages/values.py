@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from _thread import allocate_lock
-from typing import Any
+from typing import Any, ClassVar
 
 from ..arrays import (
     SCALAR_READERS,
@@ -82,8 +82,8 @@ class DataMessage(Message):
     """A message with values; they are decoded when they are looked at."""
 
     __slots__ = ("_data", "_value")
-    data_type = TypeField()
-    data_count = HeadField(3, "Number of elements.")
+    data_type: TypeField = TypeField()
+    data_count: HeadField = HeadField(3, "Number of elements.")
 
     def _set_data(
         self,
@@ -224,10 +224,10 @@ class _StatusMixin(Message):
 class _ReadRequestBase(Message):
     __slots__ = ()
     _fields = ("data_type", "data_count", "sid", "ioid")
-    data_type = TypeField()
-    data_count = HeadField(3, "Number of elements wanted; 0 for as many as there are.")
-    sid = HeadField(4, "Server's id of the channel.")
-    ioid = HeadField(5, "Id that the answer will carry.")
+    data_type: TypeField = TypeField()
+    data_count: HeadField = HeadField(3, "Number of elements wanted; 0 for as many as there are.")
+    sid: HeadField = HeadField(4, "Server's id of the channel.")
+    ioid: HeadField = HeadField(5, "Id that the answer will carry.")
 
     def __init__(self, data_type: int, data_count: int, sid: int, ioid: int) -> None:
         self._set(data_type_of(data_type), data_count, sid, ioid)
@@ -248,7 +248,7 @@ class ReadNotifyRequest(_ReadRequestBase):
     """
 
     __slots__ = ()
-    ID = Command.READ_NOTIFY
+    ID: ClassVar[Command] = Command.READ_NOTIFY
 
 
 class ReadRequest(_ReadRequestBase):
@@ -265,7 +265,7 @@ class ReadRequest(_ReadRequestBase):
     """
 
     __slots__ = ()
-    ID = Command.READ
+    ID: ClassVar[Command] = Command.READ
 
 
 class ReadNotifyResponse(DataMessage, _StatusMixin):
@@ -283,9 +283,9 @@ class ReadNotifyResponse(DataMessage, _StatusMixin):
     """
 
     __slots__ = ()
-    ID = Command.READ_NOTIFY
+    ID: ClassVar[Command] = Command.READ_NOTIFY
     _fields = ("data", "data_type", "data_count", "status", "ioid", "metadata")
-    ioid = HeadField(5, "Id of the request.")
+    ioid: HeadField = HeadField(5, "Id of the request.")
 
     def __init__(
         self,
@@ -316,10 +316,10 @@ class ReadResponse(DataMessage):
     """
 
     __slots__ = ()
-    ID = Command.READ
+    ID: ClassVar[Command] = Command.READ
     _fields = ("data", "data_type", "data_count", "sid", "ioid", "metadata")
-    sid = HeadField(4, "Server's id of the channel.")
-    ioid = HeadField(5, "Id of the request.")
+    sid: HeadField = HeadField(4, "Server's id of the channel.")
+    ioid: HeadField = HeadField(5, "Id of the request.")
 
     def __init__(
         self,
@@ -337,8 +337,8 @@ class ReadResponse(DataMessage):
 class _WriteRequestBase(DataMessage):
     __slots__ = ()
     _fields = ("data", "data_type", "data_count", "sid", "ioid", "metadata")
-    sid = HeadField(4, "Server's id of the channel.")
-    ioid = HeadField(5, "Id of the request.")
+    sid: HeadField = HeadField(4, "Server's id of the channel.")
+    ioid: HeadField = HeadField(5, "Id of the request.")
 
     def __init__(
         self,
@@ -369,7 +369,7 @@ class WriteRequest(_WriteRequestBase):
     """
 
     __slots__ = ()
-    ID = Command.WRITE
+    ID: ClassVar[Command] = Command.WRITE
 
 
 class WriteNotifyRequest(_WriteRequestBase):
@@ -388,7 +388,7 @@ class WriteNotifyRequest(_WriteRequestBase):
     """
 
     __slots__ = ()
-    ID = Command.WRITE_NOTIFY
+    ID: ClassVar[Command] = Command.WRITE_NOTIFY
 
 
 class WriteNotifyResponse(_StatusMixin):
@@ -404,11 +404,11 @@ class WriteNotifyResponse(_StatusMixin):
     """
 
     __slots__ = ()
-    ID = Command.WRITE_NOTIFY
+    ID: ClassVar[Command] = Command.WRITE_NOTIFY
     _fields = ("data_type", "data_count", "status", "ioid")
-    data_type = TypeField()
-    data_count = HeadField(3, "Number of elements written.")
-    ioid = HeadField(5, "Id of the request.")
+    data_type: TypeField = TypeField()
+    data_count: HeadField = HeadField(3, "Number of elements written.")
+    ioid: HeadField = HeadField(5, "Id of the request.")
 
     def __init__(
         self,

@@ -53,12 +53,12 @@ class Channel:
         cid: int,
         sid: int,
     ) -> None:
-        self.circuit = circuit
-        self.served = served
+        self.circuit: ServerCircuit = circuit
+        self.served: Served = served
         self.source: Source = source_of(served)
-        self.name = name
-        self.cid = cid
-        self.sid = sid
+        self.name: str = name
+        self.cid: int = cid
+        self.sid: int = sid
         self.rights: AccessRights
         self.readable: bool
         self.writable: bool

@@ -70,25 +70,25 @@ class ServerCircuit:
     ) -> None:
         self.shell = shell
         self.address = address
-        self.limits = limits or ClientLimits()
+        self.limits: ClientLimits = limits or ClientLimits()
         self.rights = rights
-        self.backlog = Backlog(self.limits)
+        self.backlog: Backlog = Backlog(self.limits)
         self.subscriptions = 0
         """How many there are, of all channels."""
-        self.host_name = address[0]
-        self.client_name = ""
-        self.version = DEFAULT_PROTOCOL_VERSION
+        self.host_name: str = address[0]
+        self.client_name: str = ""
+        self.version: int = DEFAULT_PROTOCOL_VERSION
         """The client's minor version; taken for the newest until it says another."""
-        self.priority = 0
+        self.priority: int = 0
         self.channels: dict[int, Channel] = {}
         """By sid."""
         self.out: list[bytes] = []
         """Messages that leave with the next flush."""
-        self.flushing = False
+        self.flushing: bool = False
         """Whether a flush is on its way already."""
         self.held: HeldUpdates | None = None
         """The newest update of each subscription while none may be sent, as for `send_reply`; None while they may."""
-        self.closed = False
+        self.closed: bool = False
         self._find = find
         self._search_reply = search_reply
         self._events_off = False

@@ -82,7 +82,7 @@ class HeldUpdates(dict[Subscription, "tuple[bytes, bytes, Buffer] | None"]):
     def __init__(self, max_bytes: int | None) -> None:
         super().__init__()
         self._max_bytes = max_bytes
-        self.nbytes = 0
+        self.nbytes: int = 0
         """Bytes of the values that are kept."""
 
     def __setitem__(

@@ -118,11 +118,11 @@ class Subscription:
     __slots__ = ("circuit", "head", "id_bytes", "mask", "topic")
 
     def __init__(self, circuit: ServerCircuit, head: tuple[int, ...], mask: int) -> None:
-        self.circuit = circuit
-        self.head = head
+        self.circuit: ServerCircuit = circuit
+        self.head: tuple[int, ...] = head
         """Of the request."""
-        self.id_bytes = pack_id(head[5])
-        self.mask = mask
+        self.id_bytes: bytes = pack_id(head[5])
+        self.mask: int = mask
         self.topic: Topic | None = None
         """Where it is entered; None while it must not get updates."""
 
@@ -144,12 +144,14 @@ class Topic:
     """
 
     __slots__ = ("key", "mask", "members", "number_head", "pack_number")
+    number_head: bytes
+    pack_number: NumberPacker | None
 
     def __init__(self, key: int, native: int) -> None:
-        self.key = key
+        self.key: int = key
         self.number_head, self.pack_number = _number_form(key, native)
         """How an update with one number of the PV's type is made; None if this topic is about other forms."""
-        self.mask = 0
+        self.mask: int = 0
         """What any of the members asks for."""
         self.members: list[Subscription] = []
 
@@ -175,10 +177,10 @@ class Source:
     __slots__ = ("replies", "served", "topics", "views")
 
     def __init__(self, served: Served) -> None:
-        self.served = served
+        self.served: Served = served
         # What few PVs have is not set aside for all of them, and where most have one it is a tuple of one: an empty
         # dictionary takes 64 bytes, one with an entry 230, such a tuple 48.
-        self.replies = _NO_REPLIES
+        self.replies: Mapping[int, Reply] = _NO_REPLIES
         """The current value in each form that was read; exchanged as a whole when anything changes."""
         self.topics: tuple[Topic, ...] = ()
         self.views: dict[Source, None] | None = None

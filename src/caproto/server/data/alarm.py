@@ -57,7 +57,7 @@ class ChannelAlarm:
         self._must_acknowledge_transient = bool(must_acknowledge_transient)
         self._severity_to_acknowledge = _SEVERITY[severity_to_acknowledge]
         self._alarm_string = alarm_string
-        self.wire = _wire(status, severity)
+        self.wire: bytes = _wire(status, severity)
         """Status and severity in wire form."""
 
     @property

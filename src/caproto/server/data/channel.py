@@ -55,6 +55,7 @@ class ChannelData(ChannelState):
         The plain type of the PV.
     """
 
+    nanoseconds: int
     _reads_plainly: ClassVar[bool] = True
     _writes_plainly: ClassVar[bool] = True
     access_is_fixed: ClassVar[bool] = True
@@ -216,7 +217,7 @@ class ChannelData(ChannelState):
             if not lowest <= value <= highest or (expected is not None and alarm != expected):
                 return False
         self._value = value
-        self.nanoseconds = nanoseconds = now()
+        nanoseconds = self.nanoseconds = now()
         source = self.source
         if source is not None:
             source.publish(flags | VALUE_FLAGS, value, alarm, nanoseconds)

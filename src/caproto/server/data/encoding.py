@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
+from collections.abc import Callable
 from struct import Struct
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ __all__ = [
 ]
 
 _ALARM_AND_TIME = Struct(">4sII")
-pack_stamp = Struct(">II").pack
+pack_stamp: Callable[[int, int], bytes] = Struct(">II").pack
 _ACKNOWLEDGE = Struct(">HHHH")
 _EPOCH = int(EPICS2UNIX_EPOCH) * SECOND
 _LARGEST_FILL = 1 << 24

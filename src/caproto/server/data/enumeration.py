@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..._constants import MAX_ENUM_STATES
 from ..._errors import CaprotoConversionError, CaprotoValueError
@@ -46,7 +46,12 @@ class EnumLabel(str):
     def __ne__(self, other: object) -> bool:
         return not self == other
 
-    __hash__ = str.__hash__
+    if TYPE_CHECKING:
+
+        def __hash__(self) -> int: ...
+
+    else:
+        __hash__ = str.__hash__
 
     def __bool__(self) -> bool:
         return self.number != 0

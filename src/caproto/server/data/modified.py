@@ -144,7 +144,7 @@ class LongString(_View):
 
     def __init__(self, pv: Any) -> None:
         super().__init__(pv)
-        self.source = FilteredSource(self, pv)
+        self.source: Source | None = FilteredSource(self, pv)
 
     @property
     def data_type(self) -> ChannelType:
@@ -203,7 +203,7 @@ class FilteredPV(_View):
         self._stamps = any(not each.shown for each in times)
         self._is_array = pv.max_length > 1
         is_number = plain.data_type in _NUMBERS and not self._is_array
-        self.source = FilteredSource(
+        self.source: Source | None = FilteredSource(
             self,
             plain,
             gates(filters, lambda name: _state_of(plain, name)),

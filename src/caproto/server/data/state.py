@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ALARM_FLAG", "VALUE_FLAGS", "ChannelState"]
 
-logger = logging.getLogger("caproto.ioc")
+logger: logging.Logger = logging.getLogger("caproto.ioc")
 
 # Plain integers: one operation on flags of an enum takes 0.5 us, and every new value needs some.
 VALUE_FLAGS = int(SubscriptionType.DBE_VALUE | SubscriptionType.DBE_LOG)
@@ -67,7 +67,7 @@ class ChannelState:
         if max_length is None:
             max_length = max(1, self.calculate_length(value))
         self.keep("_max_length", max_length)
-        self.nanoseconds = now() if timestamp is None else epics_time(timestamp)
+        self.nanoseconds: int = now() if timestamp is None else epics_time(timestamp)
         """When the value was set, since the EPICS epoch: a third of the memory that a pair of seconds and rest takes."""
         self._value: Any = self.preprocess_value(value)
 

@@ -111,7 +111,7 @@ class ChannelChar(ChannelData):
         As for `ChannelData`. Text may be longer than `max_length`.
     """
 
-    data_type = ChannelType.CHAR
+    data_type: ChannelType = ChannelType.CHAR
     report_as_string: bool = False
 
     def __init__(

@@ -34,7 +34,7 @@ class MenuData(PvpropertyEnum):
     """
 
     def __init__(self, *, choices: Sequence[str] = (), **kwargs: Any) -> None:
-        self.choices = tuple(choices)
+        self.choices: tuple[str, ...] = tuple(choices)
         super().__init__(enum_strings=self.choices[:_MOST_CHOICES], **kwargs)
 
     def preprocess_element(self, value: Any) -> Any:

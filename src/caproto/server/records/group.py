@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..._protocol.enums import AlarmStatus
+from ..data import ChannelAlarm
 from ..group import PVGroup
 from ..properties import PvpropertyData
 from ..pvproperty import pvproperty
@@ -125,7 +126,7 @@ class RecordFieldGroup(PVGroup, metaclass=_FieldsType):
     def __init__(self, prefix: str = "", **kwargs: Any) -> None:
         self.scan_rate_sec: float | None = None
         self.scan_choice: int = 0
-        self.puts_disabled = False
+        self.puts_disabled: bool = False
         self._made: dict[str, PvpropertyData] = {}
         self._followers: list[LinkedField] = []
         self._scan_changed: Callable[[], None] | None = None
@@ -138,10 +139,14 @@ class RecordFieldGroup(PVGroup, metaclass=_FieldsType):
 
     def _create_pvdb(self) -> None:
         """Prepare for making the data of the fields."""
-        self.alarms = defaultdict(lambda: self.parent.alarm)
-        self.log = self.parent.log
-        self.attr_pvdb = FieldDict(type(self)._attributes_, self._field)  # type: ignore[assignment]
-        self.pvdb = FieldDict(type(self)._attribute_of_, self._field)  # type: ignore[assignment]
+        self.alarms: defaultdict[str | None, ChannelAlarm] = defaultdict(lambda: self.parent.alarm)
+        self.log: Any = self.parent.log
+        self.attr_pvdb: dict[str, PvpropertyData] = FieldDict(  # type: ignore[assignment]
+            type(self)._attributes_, self._field
+        )
+        self.pvdb: dict[str, PvpropertyData] = FieldDict(  # type: ignore[assignment]
+            type(self)._attribute_of_, self._field
+        )
         self._handlers: dict[str, dict[str, Any]] = {}
         for (attribute, kind), handler in self.parent.pvspec.fields or ():
             self._handlers.setdefault(attribute, {})[kind] = handler

@@ -83,7 +83,7 @@ class Registry(Mapping[str, type[RecordFieldGroup]]):
         return cls
 
 
-records = Registry()
+records: Registry = Registry()
 """The classes of fields by record type."""
 
 

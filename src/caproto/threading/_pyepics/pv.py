@@ -84,13 +84,13 @@ class PV(Attributes):
             raise CaprotoValueError(
                 f"{pvname}: form={form!r} must be 'time', 'ctrl' or 'native'", pv_name=pvname
             )
-        self.pvname = pvname.strip()
+        self.pvname: str = pvname.strip()
         self.form = form
         self.verbose = verbose
-        self.connection_timeout = (
+        self.connection_timeout: float = (
             _CONNECTION_TIMEOUT if connection_timeout is None else connection_timeout
         )
-        self.context = PV.default_context() if context is None else context
+        self.context: Context = PV.default_context() if context is None else context
         if not self.context.max_workers:
             raise CaprotoValueError(
                 f"{pvname}: a PV like those of pyepics needs a Context with worker threads, not max_workers=0",
