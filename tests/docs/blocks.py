@@ -12,6 +12,8 @@ A note is an HTML comment, which no reader sees, on the line before a block:
     The code would go on for ever: it is interrupted when it has printed N lines.
 ``<!-- prints -->``
     The block is what the Python block before it prints.
+``<!-- address: TEXT -->``
+    Where the block says TEXT, it is run with the address of the first IOC of the page.
 ``<!-- not run: REASON -->``
     The block is not run, for a reason that a reader would accept.
 """
@@ -27,7 +29,7 @@ __all__ = ["LANGUAGES", "Block", "blocks_of"]
 
 LANGUAGES = {"python", "pycon", "console", "sh", "bash", "zsh", "fish", "json", "text"}
 DIRECTIVES = ("{toctree}", "{eval-rst}", "{include}")  # of Sphinx: no code
-_NOTES = ("ioc", "file", "keeps running", "ends after", "prints", "not run")
+_NOTES = ("ioc", "file", "keeps running", "ends after", "prints", "address", "not run")
 _NOTE = re.compile(rf"<!-- ({'|'.join(_NOTES)})(?:: (.+?))? -->")
 _FENCE = re.compile(r"( *)(```+)(\S*)")
 

@@ -137,6 +137,8 @@ class Page:
                 raise PageError("a reason is missing")
             sys.stdout.write(f"line {block.line} is not run: {block.notes['not run']}\n")
             return
+        if "address" in block.notes:
+            block.text = block.text.replace(block.notes["address"], f"127.0.0.1:{self.ports[0]}")
         if "prints" in block.notes:
             compare(block.text, self.printed)
         elif "file" in block.notes:
