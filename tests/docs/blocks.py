@@ -12,8 +12,12 @@ A note is an HTML comment, which no reader sees, on the line before a block:
     The code would go on for ever: it is interrupted when it has printed N lines.
 ``<!-- prints -->``
     The block is what the Python block before it prints.
+``<!-- numbers vary -->``
+    Where the block prints a number, any other number is as good.
 ``<!-- address: TEXT -->``
     Where the block says TEXT, it is run with the address of the first IOC of the page.
+``<!-- pid: TEXT -->``
+    The same with the process id of the IOC that was started last.
 ``<!-- not run: REASON -->``
     The block is not run, for a reason that a reader would accept.
 """
@@ -29,7 +33,7 @@ __all__ = ["LANGUAGES", "Block", "blocks_of"]
 
 LANGUAGES = {"python", "pycon", "console", "sh", "bash", "zsh", "fish", "json", "text"}
 DIRECTIVES = ("{toctree}", "{eval-rst}", "{include}")  # of Sphinx: no code
-_NOTES = ("ioc", "file", "keeps running", "ends after", "prints", "address", "not run")
+_NOTES = ("ioc", "file", "keeps running", "ends after", "prints", "numbers vary", "address", "pid", "not run")
 _NOTE = re.compile(rf"<!-- ({'|'.join(_NOTES)})(?:: (.+?))? -->")
 _FENCE = re.compile(r"( *)(```+)(\S*)")
 
