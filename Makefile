@@ -12,7 +12,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 COVERAGE_MIN := 95
 COVERAGE_OF := src/caproto/_protocol/*,src/caproto/client/*,src/caproto/server/*
 
-CODE := $(wildcard src tests examples benchmarks fuzz)
+CODE := $(wildcard src tests examples benchmarks fuzz docs)
 
 .DEFAULT_GOAL := help
 

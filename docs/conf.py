@@ -11,7 +11,7 @@ import caproto
 
 project = "caproto"
 author = "The caproto reimplementation authors"
-copyright = f"2026, {author}"  # noqa: A001 -- the name that Sphinx looks for
+copyright = f"2026, {author}"
 release = version = caproto.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "numpydoc"]

@@ -7,7 +7,7 @@ compares the files with what is made here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -51,7 +51,7 @@ def text(
     return f'<text x="{x:g}" y="{y:g}" font-size="{size}" fill="{colour}" {more}>{words}</text>'
 
 
-def arrow(points: list[tuple[float, float]], role: Role, *, more: str = "") -> str:
+def arrow(points: Sequence[tuple[float, float]], role: Role, *, more: str = "") -> str:
     """Return an arrow along some points."""
     path = " ".join(f"{x:g},{y:g}" for x, y in points)
     return (
@@ -150,7 +150,11 @@ def draw_box(box: Box, role: Role) -> Iterator[str]:
     yield text(box.x + 12, box.y + 21, box.state.name, more='font-weight="bold"')
     for number, line in enumerate(box.stays):
         yield text(
-            box.x + 12, box.y + 38 + LINE * number, line, size=10 if len(line) < 42 else 9, colour=FAINT
+            box.x + 12,
+            box.y + 38 + LINE * number,
+            line,
+            size=10 if len(line) < 42 else 9,
+            colour=FAINT,
         )
 
 
@@ -180,7 +184,11 @@ def draw_move(start: Box, end: Box, words: list[str], role: Role, gutter: float)
 def draw_role(moves: Moves, role: Role, left: float) -> tuple[list[str], float, float]:
     """Draw the states of one role; return the parts, and how far they reach to the right and down."""
     boxes = place(moves, left, 52.0)
-    parts = [text(left, 30, f"The {role.value}", size=16, colour=COLOURS[role], more='font-weight="bold"')]
+    parts = [
+        text(
+            left, 30, f"The {role.value}", size=16, colour=COLOURS[role], more='font-weight="bold"'
+        )
+    ]
     right = max(box.x for box in boxes.values()) + WIDTH
     for box in boxes.values():
         parts += draw_box(box, role)
@@ -246,7 +254,13 @@ def conversation() -> str:
         y += 30
         if message is None:
             parts.append(
-                text((client_x + server_x) / 2, y, about, colour=FAINT, more='text-anchor="middle" font-style="italic"')
+                text(
+                    (client_x + server_x) / 2,
+                    y,
+                    about,
+                    colour=FAINT,
+                    more='text-anchor="middle" font-style="italic"',
+                )
             )
             continue
         sender = CLIENT if message in tables._REQUESTS else SERVER
@@ -261,18 +275,37 @@ def conversation() -> str:
         if about != "circuit":
             channel = tables.advance(CHANNEL_RULES, channel, message)
         for kind, now in (("circuit", circuit), ("channel", channel)):
-            for role, x, anchor in ((CLIENT, client_x - 12, "end"), (SERVER, server_x + 12, "start")):
+            for role, x, anchor in (
+                (CLIENT, client_x - 12, "end"),
+                (SERVER, server_x + 12, "start"),
+            ):
                 if now[role] is not before.get(kind, now)[role]:
                     words = f"{kind}: {now[role].name}"
                     offset = 4 if kind == "circuit" else 10
                     parts.append(
-                        text(x, y + offset, words, size=10, colour=COLOURS[role], more=f'text-anchor="{anchor}"')
+                        text(
+                            x,
+                            y + offset,
+                            words,
+                            size=10,
+                            colour=COLOURS[role],
+                            more=f'text-anchor="{anchor}"',
+                        )
                     )
     bottom = y + 20
     for role, x in ((CLIENT, client_x), (SERVER, server_x)):
-        parts.append(f'<line x1="{x}" y1="44" x2="{x}" y2="{bottom:g}" stroke="{COLOURS[role]}" stroke-width="2"/>')
         parts.append(
-            text(x, 32, role.value, size=16, colour=COLOURS[role], more='text-anchor="middle" font-weight="bold"')
+            f'<line x1="{x}" y1="44" x2="{x}" y2="{bottom:g}" stroke="{COLOURS[role]}" stroke-width="2"/>'
+        )
+        parts.append(
+            text(
+                x,
+                32,
+                role.value,
+                size=16,
+                colour=COLOURS[role],
+                more='text-anchor="middle" font-weight="bold"',
+            )
         )
     return svg(850, bottom + 16, parts)
 
@@ -282,7 +315,10 @@ def conversation() -> str:
 
 def status_table() -> str:
     """Return the table of all statuses in Markdown."""
-    rows = ["| name | number | on the wire | severity | meaning |", "| --- | ---: | ---: | --- | --- |"]
+    rows = [
+        "| name | number | on the wire | severity | meaning |",
+        "| --- | ---: | ---: | --- | --- |",
+    ]
     for status in ca.CAStatus:
         code = status.value
         meaning = code.description + (" (no longer sent)" if code.defunct else "")

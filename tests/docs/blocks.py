@@ -33,7 +33,17 @@ __all__ = ["LANGUAGES", "Block", "blocks_of"]
 
 LANGUAGES = {"python", "pycon", "console", "sh", "bash", "zsh", "fish", "json", "text"}
 DIRECTIVES = ("{toctree}", "{eval-rst}", "{include}")  # of Sphinx: no code
-_NOTES = ("ioc", "file", "keeps running", "ends after", "prints", "numbers vary", "address", "pid", "not run")
+_NOTES = (
+    "ioc",
+    "file",
+    "keeps running",
+    "ends after",
+    "prints",
+    "numbers vary",
+    "address",
+    "pid",
+    "not run",
+)
 _NOTE = re.compile(rf"<!-- ({'|'.join(_NOTES)})(?:: (.+?))? -->")
 _FENCE = re.compile(r"( *)(```+)(\S*)")
 

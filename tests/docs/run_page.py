@@ -95,6 +95,9 @@ class Page:
     def __init__(self, page: Path, folder: Path) -> None:
         self.page = page
         self.folder = folder
+        self.awaits = any(
+            block.language == "pycon" and "await " in block.text for block in blocks_of(page)
+        )
         self.namespace: dict[str, Any] = {"__name__": "__main__"}
         self.loop = asyncio.new_event_loop()
         self.printed = ""
@@ -241,10 +244,10 @@ class Page:
     # --- Python ---
 
     def execute(self, source: str, mode: str, name: str) -> None:
-        """Run Python, with ``await`` wherever it stands; dialogues within the loop, as ``python -m asyncio`` does."""
+        """Run Python, with ``await`` wherever it stands; dialogues that have it somewhere as ``python -m asyncio`` does."""
         linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
         code = compile(source, name, mode, flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-        if mode == "exec" and not code.co_flags & inspect.CO_COROUTINE:
+        if not code.co_flags & inspect.CO_COROUTINE and (mode == "exec" or not self.awaits):
             exec(code, self.namespace)
             return
 
