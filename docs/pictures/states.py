@@ -22,7 +22,7 @@ MARK = "<!-- made by docs/pictures/states.py -->"
 
 COLOURS = {CLIENT: "#2a6fb0", SERVER: "#3a7d44"}
 TEXT, FAINT = "#202428", "#5b6570"
-WIDTH, GAP, LINE = 238, 58, 14
+WIDTH, GAP, LINE, PAGE = 238, 58, 14, 760
 Moves: TypeAlias = dict[States, dict[type[ca.Message], States]]
 
 
@@ -181,12 +181,17 @@ def draw_move(start: Box, end: Box, words: list[str], role: Role, gutter: float)
     yield text(start.x + WIDTH + 8, y + 14, ", ".join(words), size=11)
 
 
-def draw_role(moves: Moves, role: Role, left: float) -> tuple[list[str], float, float]:
+def draw_role(moves: Moves, role: Role, left: float, top: float) -> tuple[list[str], float, float]:
     """Draw the states of one role; return the parts, and how far they reach to the right and down."""
-    boxes = place(moves, left, 52.0)
+    boxes = place(moves, left, top + 52)
     parts = [
         text(
-            left, 30, f"The {role.value}", size=16, colour=COLOURS[role], more='font-weight="bold"'
+            left,
+            top + 30,
+            f"The {role.value}",
+            size=16,
+            colour=COLOURS[role],
+            more='font-weight="bold"',
         )
     ]
     right = max(box.x for box in boxes.values()) + WIDTH
@@ -207,10 +212,12 @@ def draw_role(moves: Moves, role: Role, left: float) -> tuple[list[str], float, 
 
 
 def diagram(rules: tables.Rules) -> str:
-    """Draw the tables of both roles beside each other."""
-    client, right, bottom = draw_role(rules[CLIENT], CLIENT, 24.0)
-    server, far_right, far_bottom = draw_role(rules[SERVER], SERVER, right + 30)
-    return svg(far_right + 14, max(bottom, far_bottom) + 20, client + server)
+    """Draw the tables of both roles: beside each other, or, where that gets too wide for a page, one below the other."""
+    client, right, bottom = draw_role(rules[CLIENT], CLIENT, 24, 0)
+    server, far_right, far_bottom = draw_role(rules[SERVER], SERVER, right + 30, 0)
+    if far_right > PAGE:
+        server, far_right, far_bottom = draw_role(rules[SERVER], SERVER, 24, bottom + 20)
+    return svg(max(right, far_right) + 14, max(bottom, far_bottom) + 20, client + server)
 
 
 # --- a conversation ---------------------------------------------------------------------------------------------------
@@ -219,7 +226,7 @@ TALK: list[tuple[str, type[ca.Message] | None]] = [
     ("by UDP: who has this PV?", None),
     ("search", ca.SearchRequest),
     ("search", ca.SearchResponse),
-    ("by TCP: the circuit, one for all channels of the two", None),
+    ("by TCP: one circuit for all channels", None),
     ("circuit", ca.VersionRequest),
     ("circuit", ca.ClientNameRequest),
     ("circuit", ca.HostNameRequest),
@@ -248,7 +255,7 @@ def conversation() -> str:
     """Play a conversation through the tables, and draw it with the states that it leads to."""
     circuit = tables.StatePair(tables.SEND_VERSION_REQUEST, tables.IDLE)
     channel = tables.StatePair(tables.SEND_CREATE_CHAN_REQUEST, tables.IDLE)
-    client_x, server_x, y = 250, 600, 56.0
+    client_x, server_x, y = 232, 522, 56.0
     parts: list[str] = []
     for about, message in TALK:
         y += 30
@@ -307,7 +314,7 @@ def conversation() -> str:
                 more='text-anchor="middle" font-weight="bold"',
             )
         )
-    return svg(850, bottom + 16, parts)
+    return svg(754, bottom + 16, parts)
 
 
 # --- statuses ---------------------------------------------------------------------------------------------------------

@@ -18,6 +18,8 @@ A note is an HTML comment, which no reader sees, on the line before a block:
     Where the block says TEXT, it is run with the address of the first IOC of the page.
 ``<!-- pid: TEXT -->``
     The same with the process id of the IOC that was started last.
+``<!-- output left out -->``
+    What a dialogue prints is compared only where it is shown.
 ``<!-- not run: REASON -->``
     The block is not run, for a reason that a reader would accept.
 """
@@ -40,6 +42,7 @@ _NOTES = (
     "ends after",
     "prints",
     "numbers vary",
+    "output left out",
     "address",
     "pid",
     "not run",

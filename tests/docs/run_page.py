@@ -5,6 +5,7 @@ The environment says on which ports of loopback; those of the IOCs are named in 
 
 from __future__ import annotations
 
+import _thread
 import ast
 import asyncio
 import doctest
@@ -84,8 +85,10 @@ class _Limited(StringIO):
     def write(self, text: str) -> int:
         super().write(text)
         self.left -= text.count("\n")
-        if self.left <= 0 and threading.current_thread() is threading.main_thread():
-            raise KeyboardInterrupt
+        if self.left <= 0:
+            if threading.current_thread() is threading.main_thread():
+                raise KeyboardInterrupt
+            _thread.interrupt_main()
         return len(text)
 
 
@@ -276,17 +279,23 @@ class Page:
 
     def run_dialogue(self, block: Block) -> None:
         """Run a dialogue, and compare what is printed."""
+        limit = int(block.notes.get("ends after", 1_000_000))
         for number, example in enumerate(doctest.DocTestParser().get_examples(block.text)):
-            output = StringIO()
+            output = _Limited(limit)
             with redirect_stdout(output):
                 try:
                     name = f"{self.page}, line {block.line + example.lineno + 1}, {number}"
                     self.execute(example.source, "single", name)
+                except KeyboardInterrupt:
+                    if output.left > 0:
+                        raise
                 except Exception as error:
                     if example.exc_msg is None:
                         raise
                     compare(example.exc_msg, traceback.format_exception_only(error)[-1])
                     continue
+            if not example.want and "output left out" in block.notes:
+                continue
             compare(
                 f"{example.source}{example.want}",
                 f"{example.source}{output.getvalue()}",

@@ -21,16 +21,21 @@ PAGES = [
 WITH_CODE = [page for page in PAGES if any(True for _ in blocks_of(page))]
 
 
-@pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: str(page.relative_to(REPOSITORY)))
-def test_the_code_of_the_page_runs(page: Path, tmp_path: Path) -> None:
-    ports = [free_port() for _ in range(4)]
-    env = loopback_env(ports, free_port())
+def run_page(page: Path, folder: Path) -> None:
+    """Run a page in a process of its own, on free ports; fail if it does not tell the truth."""
+    env = loopback_env([free_port() for _ in range(4)], free_port())
     env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     env["PYTHONWARNINGS"] = "error"
-    command = python_command("-m", "tests.docs.run_page", str(page))
-    program = Program(command, env, tmp_path / "output.txt")
+    program = Program(
+        python_command("-m", "tests.docs.run_page", str(page)), env, folder / "output.txt"
+    )
     program.start()
     try:
         assert program.wait(50) == 0, program.output
     finally:
         program.stop()
+
+
+@pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_the_code_of_the_page_runs(page: Path, tmp_path: Path) -> None:
+    run_page(page, tmp_path)
