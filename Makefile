@@ -5,13 +5,14 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DOCS_STAMP := $(VENV)/.docs-installed
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 # Of these three together, so many percent of all branches must be covered by tests.
 COVERAGE_MIN := 95
 COVERAGE_OF := src/caproto/_protocol/*,src/caproto/client/*,src/caproto/server/*
 
-CODE := $(wildcard src tests examples benchmarks fuzz)
+CODE := $(wildcard src tests examples benchmarks fuzz docs)
 
 .DEFAULT_GOAL := help
 
@@ -40,7 +41,7 @@ test: venv ## run all tests
 	$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: check
-check: format-check lint types verify-types layers coverage fuzz-quick bench-micro-once ## what every change must pass; CI runs this
+check: format-check lint types verify-types layers docs coverage fuzz-quick bench-micro-once ## what every change must pass; CI runs this
 
 .PHONY: format-check
 format-check: venv
@@ -118,9 +119,22 @@ fuzz-quick: venv ## the same for a few seconds, without atheris
 simulate: venv ## a million channels on a thousand servers, in virtual time
 	$(BIN)/python -m benchmarks.simulation $(ARGS)
 
+# Warnings are errors: a link that leads nowhere, a docstring that cannot be read.
+.PHONY: docs
+docs: $(DOCS_STAMP) ## build the pages into docs/_build/html
+	$(BIN)/sphinx-build -q -W --keep-going -n -d docs/_build/doctrees docs docs/_build/html
+
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/python $(PIP_INSTALL) -e '.[docs]'
+	@touch $@
+
+.PHONY: pictures
+pictures: venv ## draw the diagrams of the states, and write the table of statuses
+	$(BIN)/python docs/pictures/states.py
+
 .PHONY: clean
 clean: ## remove everything that these targets made
-	rm -rf fuzz/corpus fuzz/found
+	rm -rf fuzz/corpus fuzz/found docs/_build
 	rm -rf $(VENV) .bench .ecosystem build dist htmlcov .coverage .coverage.* .benchmarks .hypothesis
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find src tests examples benchmarks fuzz -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -92,6 +92,17 @@ async def test_c_ioc_with_many_names_by_tcp_alone(
         assert [getattr(response, "value", None) for response in responses] == list(range(BULK))
 
 
+async def test_closing_the_own_connection_to_a_name_server_is_not_reported(
+    only: Loopback, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving({"pv": ChannelDouble(value=2.5)}), Context(timeout=10) as ctx:
+        (pv,) = await ctx.get_pvs("pv")
+        await pv.read()
+        await ctx.disconnect()
+        await ctx.broadcaster.disconnect()
+    assert "Name server" not in caplog.text
+
+
 async def test_our_server_answers_searches_over_tcp(only: Loopback) -> None:
     async with serving({"pv": ChannelDouble(value=2.5)}), Context(timeout=10) as ctx:
         pv, unknown = await ctx.get_pvs("pv", "unknown")

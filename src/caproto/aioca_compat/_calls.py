@@ -38,7 +38,7 @@ async def caget(
     Parameters
     ----------
     pv : str or iterable of str
-    datatype : type, numpy dtype, DBR_ constant or None
+    datatype : type, numpy dtype, constant named ``DBR_...`` or None
         What the server is to send; by default what the PV is.
     format : FORMAT_RAW, FORMAT_TIME or FORMAT_CTRL
         What comes along.
@@ -92,7 +92,7 @@ async def caput(
     pv : str or iterable of str
     value : scalar, str or sequence
         For many PVs a value for each; a scalar or a text is written to all of them.
-    datatype : type, numpy dtype, DBR_ constant or None
+    datatype : type, numpy dtype, constant named ``DBR_...`` or None
         In which type to send; by default that of the value.
     wait : bool
         Wait until the server has confirmed that the write is done.

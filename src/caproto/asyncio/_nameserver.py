@@ -33,6 +33,7 @@ class NameServerLink(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
         self._overdue = False
         self._closed: asyncio.Future[None] | None = None
+        self._ending = False
 
     def look_after(self, now: float) -> None:
         """Connect if it is time to, and close what does not answer."""
@@ -85,11 +86,14 @@ class NameServerLink(asyncio.Protocol):
         self._transport = None
         if self._closed is not None and not self._closed.done():
             self._closed.set_result(None)
+        if self._ending:
+            return
         self.server.lost(str(error or "it closed the connection"), self._loop.time())
         self._poll()
 
     async def close(self) -> None:
         """Close the connection for good."""
+        self._ending = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)

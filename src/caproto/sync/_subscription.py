@@ -264,9 +264,9 @@ def block(
     --------
     Activate subscription(s) and block while they process updates.
 
-    >>> sub1 = subscribe("cat")
-    >>> sub2 = subscribe("dog")
-    >>> block(sub1, sub2)
+    >>> sub1 = subscribe("simple:A")
+    >>> sub2 = subscribe("simple:B")
+    >>> block(sub1, sub2, duration=0.5)  # without a duration, until Ctrl+C
     """
     session = session_for(repeater)
     session.users += 1

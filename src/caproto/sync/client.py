@@ -1,7 +1,7 @@
 """Blocking one-shot functions.
 
->>> read("random_walk:x").data
-array([1.23])
+>>> read("random_walk:x").value
+1.23
 """
 
 from __future__ import annotations
@@ -81,12 +81,12 @@ def read(
     --------
     Get the value of a Channel named 'simple:A'.
 
-    >>> read("simple:A").data
-    array([1], dtype=int32)
+    >>> read("simple:A").value
+    1
 
     Request a richer Channel Access data type that includes the timestamp, and access the timestamp.
 
-    >>> read("cat", data_type="time").metadata.timestamp
+    >>> read("simple:A", data_type="time").metadata.timestamp
     1570622339.042392
     """
     return session_for(repeater).read(  # type: ignore[no-any-return]
@@ -149,7 +149,8 @@ def write(
 
     Request notification of completion ("put completion") and wait for it.
 
-    >>> write("cat", 5, notify=True)  # blocks until complete, then returns a WriteNotifyResponse
+    >>> write("simple:A", 5, notify=True)
+    WriteNotifyResponse(...)
     """
     return session_for(repeater).write(  # type: ignore[no-any-return]
         pv_name, priority, data, notify, data_type, metadata, timeout
@@ -275,8 +276,6 @@ def subscribe(
     again.
 
     To process multiple subscriptions at once, use the function `block`.
-
-    >>> block(sub1, sub2)
     """
     return Subscription(pv_name, priority, data_type, data_count, low, high, to, mask)
 

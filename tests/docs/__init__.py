@@ -1,0 +1,1 @@
+"""All code in the documentation, run."""
