@@ -135,7 +135,6 @@ def _plain_value(response: Any, datatype: Datatype) -> Any:
 
 def _add_metadata(fields: dict[str, Any], metadata: Any) -> None:
     """Add what came with the value."""
-    fields["severity"], fields["status"] = int(metadata.severity), int(metadata.status)
     if isinstance(metadata, TimeFields):
         stamp = metadata.stamp
         fields["raw_stamp"] = (int(metadata.timestamp), stamp.nanoSeconds)
@@ -147,3 +146,5 @@ def _add_metadata(fields: dict[str, Any], metadata: Any) -> None:
         for field in metadata.info_fields:
             fields[field] = getattr(metadata, field)
         fields["units"] = metadata.units.decode("utf-8", "replace")
+    # At the end: those of `info_fields` are members of enums.
+    fields["severity"], fields["status"] = int(metadata.severity), int(metadata.status)
