@@ -51,7 +51,7 @@ def test_types_that_can_be_read(
 def test_types_that_cannot_be_read_are_refused_before_anything_is_sent(
     client: FakeClient, server: FakeServer, given: Any
 ) -> None:
-    """A C server closes the circuit for a type that does not exist (protocol facts 43)."""
+    """A C server closes the circuit for a type that does not exist."""
     pv = client.connect("a")
     with pytest.raises(CaprotoValueError, match=r"^a: .*(known|type|written only)") as caught:
         pv.open_channel.readable_type(given)

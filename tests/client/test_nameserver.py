@@ -1,4 +1,4 @@
-"""Searches over TCP (protocol facts 24)."""
+"""Searches over TCP."""
 
 from __future__ import annotations
 

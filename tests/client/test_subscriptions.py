@@ -226,7 +226,7 @@ def test_failing_update_is_delivered_with_its_status(
 def test_refused_subscription_is_logged_and_never_cancelled(
     client: FakeClient, clock: FakeClock, server: FakeServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The server does not know it, and would close the circuit for a cancel (protocol facts 42)."""
+    """The server does not know it, and would close the circuit for a cancel."""
     server.on(
         EventAddRequest, lambda connection, request: ErrorResponse(request, 0, 168, "no room")
     )

@@ -144,17 +144,6 @@ def test_beacons_begin_20_ms_apart_and_double_up_to_the_period() -> None:
     assert gaps == pytest.approx([*(0.02 * 2**n for n in range(10)), 15.0, 15.0, 15.0])
 
 
-def test_beacons_can_begin_anew() -> None:
-    schedule = BeaconSchedule(5064, 15.0, now=0.0)
-    for _ in range(12):
-        schedule.beacon(schedule.next_deadline())
-    schedule.restart(500.0)
-    assert schedule.next_deadline() == 500.0
-    schedule.beacon(500.0)
-    assert schedule.next_deadline() == pytest.approx(500.02)
-    assert schedule.beacon_id == 13
-
-
 def test_a_short_period_is_kept_from_the_start() -> None:
     schedule = BeaconSchedule(5064, 0.01, now=0.0)
     schedule.beacon(0.0)

@@ -11,19 +11,12 @@ _MOST_EARLY = 1 << 24
 
 
 class Flow:
-    """Brings segments into order; what came twice is left out.
-
-    Attributes
-    ----------
-    gaps : int
-        How many times bytes were missing in the capture.
-    """
+    """Brings segments into order; what came twice is left out."""
 
     def __init__(self) -> None:
         self._next: int | None = None
         self._early: dict[int, bytes] = {}
         self._early_bytes = 0
-        self.gaps = 0
 
     def start(self, sequence: int) -> None:
         """Begin anew, with the number that a SYN carries."""
@@ -87,7 +80,6 @@ class Flow:
         data = self._early.pop(sequence)
         self._early_bytes -= len(data)
         self._next = (sequence + len(data)) % _MODULUS
-        self.gaps += 1
         return [(data, True), *self._following()]
 
 

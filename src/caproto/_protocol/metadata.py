@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     import datetime
 
 __all__ = [
+    "CONTROL_LIMITS",
     "ELEMENT_SIZES",
+    "GRAPHIC_LIMITS",
     "AlarmFields",
     "ControlFields",
     "DbrMetadata",
@@ -48,7 +50,7 @@ _FORMATS = ("40s", "h", "f", "H", "B", "i", "d")
 # Pads that bring the value to its natural alignment (protocol specification, "Payload data types").
 _STS_PAD = (0, 0, 0, 0, 1, 0, 4)
 _TIME_PAD = (0, 2, 0, 2, 3, 0, 4)
-_LIMITS = (
+GRAPHIC_LIMITS = (
     "upper_disp_limit",
     "lower_disp_limit",
     "upper_alarm_limit",
@@ -56,7 +58,8 @@ _LIMITS = (
     "lower_warning_limit",
     "lower_alarm_limit",
 )
-_CTRL_LIMITS = ("upper_ctrl_limit", "lower_ctrl_limit")
+CONTROL_LIMITS = (*GRAPHIC_LIMITS, "upper_ctrl_limit", "lower_ctrl_limit")
+"""The limits of control data, in their order on the wire."""
 
 
 class DbrMetadata:
@@ -259,7 +262,7 @@ class NumericFields(AlarmFields):
     """Alarm, units, precision (of floating-point types) and limits."""
 
     __slots__ = ()
-    _limits: ClassVar[tuple[str, ...]] = _LIMITS
+    _limits: ClassVar[tuple[str, ...]] = GRAPHIC_LIMITS
     # What `__init_subclass__` declares, for those who read types: there is a precision in FLOAT and DOUBLE only.
     precision: int
     units: bytes
@@ -297,7 +300,7 @@ class ControlFields(NumericFields):
     """The same, with the limits within which the PV may be set."""
 
     __slots__ = ()
-    _limits = _LIMITS + _CTRL_LIMITS
+    _limits = CONTROL_LIMITS
     upper_ctrl_limit: float
     lower_ctrl_limit: float
 

@@ -234,6 +234,23 @@ CIRCUIT_RULES: Rules = {
 
 _LATE_RESPONSES = (*_CHANNEL_RESPONSES, ErrorResponse)
 
+_MADE_CHANNEL: dict[States, dict[type[Message], States]] = {
+    CONNECTED: {
+        **_to(CONNECTED, *_CHANNEL_REQUESTS, *_LATE_RESPONSES),
+        CreateChanResponse: CONNECTED,  # said twice
+        ClearChannelRequest: MUST_CLOSE,
+        ServerDisconnResponse: CLOSED,
+    },
+    MUST_CLOSE: {
+        **_to(MUST_CLOSE, *_LATE_RESPONSES),
+        ClearChannelResponse: CLOSED,
+        ServerDisconnResponse: CLOSED,
+    },
+    FAILED: {},
+    CLOSED: _to(CLOSED, *_LATE_RESPONSES),
+}
+"""What is the same at both ends."""
+
 CHANNEL_RULES: Rules = {
     CLIENT: {
         SEND_CREATE_CHAN_REQUEST: {
@@ -246,19 +263,7 @@ CHANNEL_RULES: Rules = {
             ServerDisconnResponse: CLOSED,
             ErrorResponse: AWAIT_CREATE_CHAN_RESPONSE,
         },
-        CONNECTED: {
-            **_to(CONNECTED, *_CHANNEL_REQUESTS, *_LATE_RESPONSES),
-            CreateChanResponse: CONNECTED,  # said twice
-            ClearChannelRequest: MUST_CLOSE,
-            ServerDisconnResponse: CLOSED,
-        },
-        MUST_CLOSE: {
-            **_to(MUST_CLOSE, *_LATE_RESPONSES),
-            ClearChannelResponse: CLOSED,
-            ServerDisconnResponse: CLOSED,
-        },
-        FAILED: {},
-        CLOSED: _to(CLOSED, *_LATE_RESPONSES),
+        **_MADE_CHANNEL,
     },
     SERVER: {
         IDLE: {
@@ -271,19 +276,7 @@ CHANNEL_RULES: Rules = {
             ServerDisconnResponse: CLOSED,
             ErrorResponse: SEND_CREATE_CHAN_RESPONSE,
         },
-        CONNECTED: {
-            **_to(CONNECTED, *_CHANNEL_REQUESTS, *_LATE_RESPONSES),
-            CreateChanResponse: CONNECTED,
-            ClearChannelRequest: MUST_CLOSE,
-            ServerDisconnResponse: CLOSED,
-        },
-        MUST_CLOSE: {
-            **_to(MUST_CLOSE, *_LATE_RESPONSES),
-            ClearChannelResponse: CLOSED,
-            ServerDisconnResponse: CLOSED,
-        },
-        FAILED: {},
-        CLOSED: _to(CLOSED, *_LATE_RESPONSES),
+        **_MADE_CHANNEL,
     },
 }
 """What each message does to the two ends of a channel."""

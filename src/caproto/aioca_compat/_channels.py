@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from .._errors import CaprotoError
 from .._protocol.enums import AccessRights
+from ..asyncio._default_context import default_context, present_context
 from ..asyncio._pv import PV
-from ..asyncio._shortcuts import default_context, present_context
 from ..client.pv import PVState
 from ._nothing import CANothing, nothing_for
 

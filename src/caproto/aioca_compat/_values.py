@@ -10,6 +10,7 @@ import numpy as np
 from .._protocol.dbr import NATIVE_TYPES
 from .._protocol.enums import ChannelType
 from .._protocol.metadata import EnumFields, NumericFields, TimeFields
+from ..client.augmented import bytes_of_characters
 from ._constants import (
     DBR_CHAR_BYTES,
     DBR_CHAR_UNICODE,
@@ -119,9 +120,7 @@ def augmented(name: str, element_count: int, response: Any, datatype: Datatype) 
 def _plain_value(response: Any, datatype: Datatype) -> Any:
     """Return the value without what it carries."""
     if isinstance(datatype, int) and datatype in TEXTS_OF_CHARACTERS:
-        value = response.value
-        raw = bytes([value]) if isinstance(value, int) else bytes(value)
-        raw = raw.partition(b"\0")[0]
+        raw = bytes_of_characters(response.value)
         if datatype == DBR_CHAR_BYTES:
             return raw
         return raw.decode("utf-8", "strict" if datatype == DBR_CHAR_UNICODE else "replace")
@@ -136,7 +135,6 @@ def _plain_value(response: Any, datatype: Datatype) -> Any:
 
 def _add_metadata(fields: dict[str, Any], metadata: Any) -> None:
     """Add what came with the value."""
-    fields["severity"], fields["status"] = int(metadata.severity), int(metadata.status)
     if isinstance(metadata, TimeFields):
         stamp = metadata.stamp
         fields["raw_stamp"] = (int(metadata.timestamp), stamp.nanoSeconds)
@@ -148,4 +146,5 @@ def _add_metadata(fields: dict[str, Any], metadata: Any) -> None:
         for field in metadata.info_fields:
             fields[field] = getattr(metadata, field)
         fields["units"] = metadata.units.decode("utf-8", "replace")
-        fields["severity"], fields["status"] = int(metadata.severity), int(metadata.status)
+    # At the end: those of `info_fields` are members of enums.
+    fields["severity"], fields["status"] = int(metadata.severity), int(metadata.status)

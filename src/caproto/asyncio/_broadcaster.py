@@ -6,7 +6,6 @@ import asyncio
 import logging
 import socket
 import threading
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from .._addresses import is_ipv4
@@ -375,10 +374,6 @@ class SharedBroadcaster:
                 heard[address] = max(moment, heard.get(address, moment))
         now = self._loop.time()
         return {address: max(0.0, now - moment) for address, moment in heard.items()}
-
-    def servers_heard(self) -> Iterable[Address]:
-        """Return the addresses of all servers that have sent a beacon."""
-        return self.engine.last_heard.keys()
 
 
 class _QueueListener:

@@ -40,7 +40,6 @@ class SearchProtocol(asyncio.DatagramProtocol):
         self._responder = responder
         self._reply_through = reply_through
         self._malformed_from: set[str] = set()
-        self._failing_to: set[str] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember where to answer."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import weakref
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, overload
 
@@ -12,20 +11,16 @@ from .._errors import CaprotoError, CaprotoTypeError, CaprotoValueError
 from .._protocol.enums import ChannelType, SubscriptionType
 from ..client.augmented import augment
 from ..client.channel_info import ChannelInfo, channel_info
+from ._backlog import BACKLOG_HIGH
 from ._bulk import bulk_read
 from ._context import Context
+from ._default_context import default_context
 from ._pv import PV
 
-__all__ = ["caget", "cainfo", "camonitor", "caput", "default_context"]
+__all__ = ["caget", "cainfo", "camonitor", "caput"]
 
 _logger = logging.getLogger("caproto.ch")
 _TIMEOUT = 5.0
-_WAITING = (
-    10_000  # updates that may wait for a slow loop body before the server is asked to hold back
-)
-_contexts: weakref.WeakKeyDictionary[
-    asyncio.AbstractEventLoop, tuple[Context, AsyncGenerator[None, None]]
-] = weakref.WeakKeyDictionary()
 
 Wanted: TypeAlias = "type | ChannelType | None"
 """`str`, `int`, `float`, a plain `ChannelType`, or None for what the PV is."""
@@ -34,37 +29,6 @@ _TIME_TYPES: dict[Any, ChannelType | str] = {
     int: ChannelType.TIME_LONG,
     float: ChannelType.TIME_DOUBLE,
 }
-
-
-async def default_context() -> Context:
-    """Return the Context that the functions of this module share in the running event loop.
-
-    It is made on first use, and disconnected when ``asyncio.run`` ends.
-    """
-    loop = asyncio.get_running_loop()
-    known = _contexts.get(loop)
-    if known is not None and not known[0]._engine.closed:
-        return known[0]
-    context = Context()
-    guard = _until_the_loop_ends(context)
-    await guard.__anext__()
-    _contexts[loop] = context, guard
-    return context
-
-
-def present_context(*, forget: bool = False) -> Context | None:
-    """Return what `default_context` has made in the running event loop, if it has; the next one may be a new one."""
-    loop = asyncio.get_running_loop()
-    known = _contexts.pop(loop, None) if forget else _contexts.get(loop)
-    return None if known is None else known[0]
-
-
-async def _until_the_loop_ends(context: Context) -> AsyncGenerator[None, None]:
-    """Disconnect `context` when the loop closes its asynchronous generators, as ``asyncio.run`` makes it do."""
-    try:
-        yield
-    finally:
-        await context.disconnect()
 
 
 def _time_type(datatype: Wanted) -> ChannelType | str:
@@ -318,7 +282,7 @@ async def camonitor(
     wanted = _time_type(datatype)
     if not names or not all(isinstance(name, str) for name in names):
         raise CaprotoTypeError(f"camonitor takes one or more names, each a str, not {names!r}")
-    queue: asyncio.Queue[Any] = asyncio.Queue(_WAITING)
+    queue: asyncio.Queue[Any] = asyncio.Queue(BACKLOG_HIGH)
     controls: dict[str, Any] = {}
 
     async def on_control(sub: Any, response: Any) -> None:

@@ -15,13 +15,14 @@ from ._broadcaster import SharedBroadcaster
 from ._callbacks import CallbackHandler
 from ._circuit import VirtualCircuitManager
 from ._context import Context
+from ._default_context import default_context
 from ._defaults import CONTEXT_DEFAULT_TIMEOUT, PV_DEFAULT_TIMEOUT
 from ._pv import PV
 from ._subscription import Subscription
 from ._updates import Updates
 
 if TYPE_CHECKING:
-    from ._shortcuts import caget, cainfo, camonitor, caput, default_context
+    from ._shortcuts import caget, cainfo, camonitor, caput
 
 __all__ = [
     "CONTEXT_DEFAULT_TIMEOUT",
@@ -49,7 +50,7 @@ search_logger: Logger = getLogger("caproto.bcast.search")
 
 def __getattr__(name: str) -> Any:
     """Import the functions for a script's first lines when they are asked for: 8 ms that others save."""
-    if name not in ("caget", "cainfo", "camonitor", "caput", "default_context"):
+    if name not in ("caget", "cainfo", "camonitor", "caput"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from . import _shortcuts
 

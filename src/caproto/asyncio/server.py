@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 from .._addresses import Address
 from .._env import ServerSettings
-from .._errors import CaprotoError
 from .._net import beacon_destinations, resolve_all
 from .._protocol.enums import AccessRights
 from .._sockets import tcp_listeners, udp_listeners
@@ -29,6 +25,7 @@ from ..server.typing import AinitHook
 from ._server_circuit import CircuitProtocol, VirtualCircuit
 from ._server_layer import AsyncioAsyncLayer, AsyncioEvent, AsyncioQueue
 from ._server_udp import BeaconSender, SearchProtocol
+from ._signals import stopped_by_signals
 
 __all__ = [
     "AsyncioAsyncLayer",
@@ -46,8 +43,6 @@ logger: logging.Logger = logging.getLogger("caproto.ctx")
 
 Event = AsyncioEvent
 _CLOSING_TURNS = 10
-_SIGNAL_GRACE = 1.0
-"""Seconds in which a second signal means the same as the first."""
 
 
 def _limits_from(settings: ServerSettings) -> ClientLimits:
@@ -362,50 +357,10 @@ def run(
 
     async def serve() -> None:
         context = Context(pvdb, interfaces, access=access, limits=limits)
-        with _stopped_by_signals(context):
+        with stopped_by_signals(context):
             await context.run(log_pv_names=log_pv_names, startup_hook=startup_hook)
 
     try:
         asyncio.run(serve())
     except KeyboardInterrupt:
         pass  # where the loop cannot handle signals
-
-
-@contextmanager
-def _stopped_by_signals(context: Context) -> Iterator[None]:
-    """Let SIGINT and SIGTERM end the server in good order, and SIGHUP read its access rules again."""
-    loop = asyncio.get_running_loop()
-    handled: list[int] = []
-
-    def restore() -> None:
-        while handled:
-            loop.remove_signal_handler(handled.pop())
-
-    def stop() -> None:
-        # A later one ends an IOC whose shutdown hook hangs; a shell or `timeout` may send the first one twice.
-        loop.call_later(_SIGNAL_GRACE, restore)
-        context.stop()
-
-    handlers: dict[int, Callable[[], None]] = dict.fromkeys((signal.SIGINT, signal.SIGTERM), stop)
-    if context.access is not None and context.access.path is not None and hasattr(signal, "SIGHUP"):
-        handlers[signal.SIGHUP] = partial(_reload, context.access)
-    for number, handler in handlers.items():
-        try:
-            loop.add_signal_handler(number, handler)
-        except (NotImplementedError, ValueError, RuntimeError):
-            continue  # Windows, or not the main thread
-        handled.append(number)
-    try:
-        yield
-    finally:
-        restore()
-
-
-def _reload(access: AccessRules) -> None:
-    """Read access rules again; if that fails, the old ones stay."""
-    try:
-        access.reload()
-    except (OSError, CaprotoError) as error:
-        logger.error("The old access rules stay: %s", error)
-    else:
-        logger.info("The access rules have been read again: %r", access)

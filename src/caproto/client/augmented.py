@@ -24,6 +24,7 @@ __all__ = [
     "AugmentedList",
     "AugmentedStr",
     "augment",
+    "bytes_of_characters",
     "text_of_characters",
 ]
 
@@ -206,10 +207,15 @@ def _carrier(value: Any) -> Any:
     return AugmentedStr(value.decode("latin-1"))  # of a type that is not known
 
 
-def text_of_characters(value: Any) -> str:
-    """Return the text that an array of characters holds, up to the first NUL."""
+def bytes_of_characters(value: Any) -> bytes:
+    """Return what a character or an array of them holds, up to the first NUL."""
     raw = bytes([value]) if isinstance(value, int) else bytes(value)
-    return raw.partition(b"\0")[0].decode("utf-8", "replace")
+    return raw.partition(b"\0")[0]
+
+
+def text_of_characters(value: Any) -> str:
+    """Return that as text."""
+    return bytes_of_characters(value).decode("utf-8", "replace")
 
 
 def augment(

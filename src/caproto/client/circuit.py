@@ -10,22 +10,19 @@ from typing import TYPE_CHECKING, Any
 from .._collector import NoCollection
 from .._constants import DEFAULT_PROTOCOL_VERSION
 from .._errors import LocalProtocolError, RemoteProtocolError
-from .._protocol.arrays import ensure_bytes
 from .._protocol.channel import ClientChannel
 from .._protocol.circuit import VirtualCircuit
 from .._protocol.enums import Command
 from .._protocol.framing import MessageStream
-from .._protocol.header import HEADER, padded
+from .._protocol.header import HEADER
 from .._protocol.messages import (
     ClearChannelRequest,
-    ClientNameRequest,
     EventCancelRequest,
-    HostNameRequest,
-    VersionRequest,
 )
 from .._protocol.states import CLIENT
 from .health import Liveness, Verdict
 from .inbox import Inbox
+from .opening import create_request, greeting
 from .pv import PVState
 from .requests import Request
 from .tables import Tables
@@ -198,20 +195,15 @@ class Circuit:
         self._write = write
         self.health.last_bytes = self.health.last_heard = now
         engine = self.engine
-        # Nothing waits for the server's VERSION: old servers never send one (protocol facts 10 and 11).
-        greeting = [
-            bytes(VersionRequest(self.priority, DEFAULT_PROTOCOL_VERSION)),
-            bytes(ClientNameRequest(engine.client_name)),
-            bytes(HostNameRequest(engine.host_name)),
-        ]
+        opening = greeting(self.priority, engine.client_name, engine.host_name)
         if self._suspended_by:
-            greeting.append(_EVENTS_OFF)
-        greeting += [self._create_request(pv, cid) for cid, pv in self.tables.creating.items()]
+            opening.append(_EVENTS_OFF)
+        opening += [create_request(pv.name, cid) for cid, pv in self.tables.creating.items()]
         self._set_tracing(logger.isEnabledFor(logging.DEBUG))
-        data = b"".join(greeting)
+        data = b"".join(opening)
         if self._debug:
             log_sent(self, data)
-        self.messages_out += len(greeting)
+        self.messages_out += len(opening)
         self.bytes_out += len(data)
         write(data)
         engine.wake_for(self.next_deadline())
@@ -350,7 +342,7 @@ class Circuit:
         pv.state = PVState.CONNECTING
         self.tables.pvs[cid] = self.tables.creating[cid] = pv
         if self.state is CircuitState.CONNECTED:
-            self.send(self._create_request(pv, cid))
+            self.send(create_request(pv.name, cid))
             if len(self.tables.creating) == 1:
                 self.health.asked = now
                 self.engine.wake_for(self.next_deadline())
@@ -376,13 +368,6 @@ class Circuit:
             channel.closed()
             self.protocol.channels.pop(channel.cid, None)
         pv.channel = pv.circuit = None
-
-    def _create_request(self, pv: PVCore, cid: int) -> bytes:
-        # The bytes of a CreateChanRequest, without making one: there may be 10,000 in a row.
-        raw = ensure_bytes(pv.name) + b"\0"
-        size = padded(len(raw))
-        head = HEADER.pack(Command.CREATE_CHAN, size, 0, 0, cid, DEFAULT_PROTOCOL_VERSION)
-        return head + raw.ljust(size, b"\0")
 
     # --- requests ---------------------------------------------------------------------------------------------------
 

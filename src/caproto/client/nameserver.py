@@ -148,8 +148,7 @@ class NameServer:
         _, size, port, count, ip, cid = head[:6]
         if count != 0 or (port == 0 and ip != ANY_ADDRESS):
             return  # as of a datagram: a request, or an address that nobody can connect to
-        # Without an address of its own the answer means this very circuit, and its port field says nothing
-        # (protocol facts 24).
+        # Without an address of its own the answer means this very circuit, and its port field says nothing.
         address = self.peer if ip == ANY_ADDRESS else (ipv4_from_int32(ip), port)
         version = wire(SearchResponse, head, payload).version if size >= 2 else self._version or 0
         self._search.on_reply(cid, address, version, self._now)

@@ -13,7 +13,7 @@ from .colors import colored
 from .complaints import why_not
 from .layouts import block, named, plain, terse, time_of, wide
 from .names import collect_names
-from .options import Command, Parsed, UsageError, flag, valued, warn
+from .options import Command, Parsed, flag, valued, warn
 from .reading_pvs import CLASSES, data_type_of, read_targets, stand_in
 from .readings import Reading, severity_name, status_name
 from .records import CSV_FIELDS, csv_line, csv_row, json_line, record
@@ -234,15 +234,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         The exit status: 0 if all PVs were found, 1 if one was not or the arguments are wrong.
     """
-    return run_command(COMMAND, _guarded, argv, _check)
-
-
-async def _guarded(session: Session) -> int:
-    try:
-        return await _get(session)
-    except UsageError as error:
-        session.complaints.say(f"{error} ('{COMMAND.program} -h' for help.)")
-        return 1
+    return run_command(COMMAND, _get, argv, _check)
 
 
 if __name__ == "__main__":

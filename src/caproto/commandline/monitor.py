@@ -348,16 +348,12 @@ def _view_for(session: Session) -> View:
     return _Lines(parsed)
 
 
-async def _guarded(session: Session) -> int:
+async def _monitor(session: Session) -> int:
+    view = _view_for(session)
     try:
-        view = _view_for(session)
-        try:
-            return await _Monitor(session, view).run()
-        finally:
-            view.close()
-    except UsageError as error:
-        session.complaints.say(f"{error} ('{COMMAND.program} -h' for help.)")
-        return 1
+        return await _Monitor(session, view).run()
+    finally:
+        view.close()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -373,7 +369,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         The exit status.
     """
-    return run_command(COMMAND, _guarded, argv, _check)
+    return run_command(COMMAND, _monitor, argv, _check)
 
 
 if __name__ == "__main__":

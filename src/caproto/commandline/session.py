@@ -173,10 +173,10 @@ def run_command(
                 print(__version__)
                 return 0
             for text in parsed.warnings:
-                warn(command.program, f"{text}. ('{command.program} -h' for help.)")
+                warn(command.program, _with_hint(command, f"{text}."))
             status = check(parsed)
         except UsageError as error:
-            warn(command.program, f"{error} ('{command.program} -h' for help.)")
+            warn(command.program, _with_hint(command, error))
             return 1
         if status is None:
             if real:
@@ -188,6 +188,11 @@ def run_command(
     except BrokenPipeError:
         return _end_by("SIGPIPE", _PIPE_CLOSED, real)
     return status
+
+
+def _with_hint(command: Command, complaint: object) -> str:
+    """Say where help is, after a complaint about the arguments."""
+    return f"{complaint} ('{command.program} -h' for help.)"
 
 
 def _take_the_quick_arrays(parsed: Parsed) -> None:
@@ -214,7 +219,11 @@ async def _run(command: Command, parsed: Parsed, body: Callable[[Session], Await
         )
     try:
         async with session.context:
-            return await body(session)
+            try:
+                return await body(session)
+            except UsageError as error:
+                session.complaints.say(_with_hint(command, error))
+                return 1
     finally:
         logger.removeHandler(session.server_complaints)
         if verbose:

@@ -51,6 +51,29 @@ def template_arg_parser(
         and those for `run`.
     """
     defaults: dict[str, str | None] = dict(macros or {})
+    parser = _parser(desc, default_prefix)
+    for name, default in defaults.items():
+        parser.add_argument(
+            f"--{name}",
+            default=default,
+            required=default is None,
+            help="macro in the PV names" + ("" if default is None else f" [{default}]"),
+        )
+
+    def split_args(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Configure logging, and return the arguments for the group and those for `run`."""
+        _configure_logging(-1 if args.quiet else args.verbose)
+        group = {
+            "prefix": args.prefix,
+            "macros": {name: getattr(args, name.replace("-", "_")) for name in defaults},
+        }
+        return group, _run_options(parser, args)
+
+    return parser, split_args
+
+
+def _parser(desc: str, default_prefix: str) -> argparse.ArgumentParser:
+    """Return the parser of what every IOC understands."""
     parser = argparse.ArgumentParser(
         description=desc,
         epilog=f"caproto version {__version__}",
@@ -89,34 +112,22 @@ def template_arg_parser(
         default=0,
         help="log more: the IOC itself (-v), every message too (-vv)",
     )
-    for name, default in defaults.items():
-        parser.add_argument(
-            f"--{name}",
-            default=default,
-            required=default is None,
-            help="macro in the PV names" + ("" if default is None else f" [{default}]"),
-        )
+    return parser
 
-    def split_args(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Configure logging, and return the arguments for the group and those for `run`."""
-        _configure_logging(-1 if args.quiet else args.verbose)
-        group = {
-            "prefix": args.prefix,
-            "macros": {name: getattr(args, name.replace("-", "_")) for name in defaults},
-        }
-        running = {
-            "module_name": f"caproto.{args.async_lib}.server",
-            "log_pv_names": args.list_pvs,
-            "interfaces": args.interfaces,
-        }
-        if args.access_file is not None:
-            try:
-                running["access"] = AccessRules.from_file(args.access_file)
-            except (OSError, CaprotoValueError) as error:
-                parser.error(f"--access-file: {error}")
-        return group, running
 
-    return parser, split_args
+def _run_options(parser: argparse.ArgumentParser, args: argparse.Namespace) -> dict[str, Any]:
+    """Return the keyword arguments for `run`."""
+    running = {
+        "module_name": f"caproto.{args.async_lib}.server",
+        "log_pv_names": args.list_pvs,
+        "interfaces": args.interfaces,
+    }
+    if args.access_file is not None:
+        try:
+            running["access"] = AccessRules.from_file(args.access_file)
+        except (OSError, CaprotoValueError) as error:
+            parser.error(f"--access-file: {error}")
+    return running
 
 
 def _async_lib(name: str) -> str:

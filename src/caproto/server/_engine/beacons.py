@@ -46,8 +46,3 @@ class BeaconSchedule:
         self._deadline = now + self._next_period
         self._next_period = min(self._period, 2 * self._next_period)
         return datagram
-
-    def restart(self, now: float) -> None:
-        """Begin again with the shortest period, so that clients search anew."""
-        self._next_period = min(_FIRST_PERIOD, self._period)
-        self._deadline = now

@@ -9,6 +9,7 @@ from ..._errors import CaprotoConversionError, CaprotoValueError
 from ..._protocol.arrays import Buffer
 from ..._protocol.dbr import NATIVE_TYPES, DbrMetadata
 from ..._protocol.enums import AlarmSeverity, AlarmStatus, ChannelType, SubscriptionType
+from ..._protocol.metadata import CONTROL_LIMITS
 from ..._protocol.status import CAStatus
 from .._engine.timed_numbers import number_packer
 from .alarm import NO_ALARM
@@ -33,16 +34,6 @@ __all__ = [
     "ChannelShort",
 ]
 
-_LIMITS = (
-    "upper_disp_limit",
-    "lower_disp_limit",
-    "upper_alarm_limit",
-    "upper_warning_limit",
-    "lower_warning_limit",
-    "lower_alarm_limit",
-    "upper_ctrl_limit",
-    "lower_ctrl_limit",
-)
 _PAIRS = {
     f"{end}_{kind}_limit": f"{other}_{kind}_limit"
     for kind in ("alarm", "warning", "ctrl")
@@ -237,7 +228,7 @@ class ChannelNumeric(ChannelData):
 
     def set_metadata(self, name: str, new: Any) -> None:
         """Set the units or a limit."""
-        if name == "units" or name in _LIMITS:
+        if name == "units" or name in CONTROL_LIMITS:
             setattr(self, f"_{name}", new)
             self.find_usual()
         else:
@@ -251,7 +242,7 @@ class ChannelNumeric(ChannelData):
             return
         metadata.units = self._units  # type: ignore[attr-defined]
         native = ChannelType(metadata.DBR_ID % 7)
-        for name in _LIMITS:
+        for name in CONTROL_LIMITS:
             if name in fields:
                 setattr(metadata, name, self._limit_as(name, native))
 

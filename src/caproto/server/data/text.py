@@ -24,6 +24,13 @@ def _encoded(text: str, encoding: str) -> bytes:
     return text.encode(encoding, "replace")
 
 
+def _sole_text(value: Any) -> Any:
+    """Return the text of which `value` is a list, or `value` itself if it is none."""
+    if isinstance(value, list | tuple) and len(value) == 1 and isinstance(value[0], str | bytes):
+        return value[0]
+    return value
+
+
 def _raw(values: Any) -> bytes:
     """Return a sequence of numbers from 0 to 255 as bytes.
 
@@ -144,24 +151,14 @@ class ChannelChar(ChannelData):
 
     def calculate_length(self, value: Any) -> int:
         """Return how many characters there are."""
-        if (
-            isinstance(value, list | tuple)
-            and len(value) == 1
-            and isinstance(value[0], str | bytes)
-        ):
-            value = value[0]
+        value = _sole_text(value)
         if isinstance(value, str):
             return len(_encoded(value, self.string_encoding))
         return len(value) if hasattr(value, "__len__") else 1
 
     def preprocess_value(self, value: Any) -> Any:
         """Bring text, bytes or character numbers into the form of `str`."""
-        if (
-            isinstance(value, list | tuple)
-            and len(value) == 1
-            and isinstance(value[0], str | bytes)
-        ):
-            value = value[0]
+        value = _sole_text(value)
         if isinstance(value, str):
             return value
         try:

@@ -1,0 +1,46 @@
+"""The Context that functions without one of their own share, one for each event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import AsyncGenerator
+
+from ._context import Context
+
+__all__ = ["default_context", "present_context"]
+
+_contexts: weakref.WeakKeyDictionary[
+    asyncio.AbstractEventLoop, tuple[Context, AsyncGenerator[None, None]]
+] = weakref.WeakKeyDictionary()
+
+
+async def default_context() -> Context:
+    """Return the Context that `caget` and the others share in the running event loop.
+
+    It is made on first use, and disconnected when ``asyncio.run`` ends.
+    """
+    loop = asyncio.get_running_loop()
+    known = _contexts.get(loop)
+    if known is not None and not known[0]._engine.closed:
+        return known[0]
+    context = Context()
+    guard = _until_the_loop_ends(context)
+    await guard.__anext__()
+    _contexts[loop] = context, guard
+    return context
+
+
+def present_context(*, forget: bool = False) -> Context | None:
+    """Return what `default_context` has made in the running event loop, if it has; the next one may be a new one."""
+    loop = asyncio.get_running_loop()
+    known = _contexts.pop(loop, None) if forget else _contexts.get(loop)
+    return None if known is None else known[0]
+
+
+async def _until_the_loop_ends(context: Context) -> AsyncGenerator[None, None]:
+    """Disconnect `context` when the loop closes its asynchronous generators, as ``asyncio.run`` makes it do."""
+    try:
+        yield
+    finally:
+        await context.disconnect()
