@@ -15,6 +15,8 @@ from caproto import Message
 
 CLIENT = ("10.0.0.5", 40000)
 SERVER = ("10.0.0.9", 5064)
+_GOING_OUT = 4
+_MOST_LEFT = 10_000
 SYN, ACK, FIN, RST = 0x02, 0x10, 0x01, 0x04
 
 
@@ -133,15 +135,22 @@ class Recorder:
         self._socket.close()
 
     def _run(self) -> None:
-        while True:
+        while not self._stopping.is_set():
             try:
-                raw, (_, _, packet_type, *_) = self._socket.recvfrom(1 << 17)
+                self._take()
             except TimeoutError:
-                if self._stopping.is_set():
-                    return
                 continue
-            if packet_type != 4:  # each packet is seen twice: going out and coming in
-                self._packets.append((time.time(), raw))
+        self._socket.setblocking(False)
+        for _ in range(_MOST_LEFT):  # others may never stop to send
+            try:
+                self._take()
+            except BlockingIOError:
+                return
+
+    def _take(self) -> None:
+        raw, (_, _, packet_type, *_) = self._socket.recvfrom(1 << 17)
+        if packet_type != _GOING_OUT:  # each packet is seen twice: going out and coming in
+            self._packets.append((time.time(), raw))
 
     def file(self) -> io.BytesIO:
         """Return a capture of what went to or came from the ports."""
