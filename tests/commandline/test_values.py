@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import struct
 from collections.abc import Iterator
 
@@ -32,8 +33,9 @@ def test_escaped_text_is_printable_and_can_be_read_back(text: str) -> None:
     shown = escape(text)
     assert shown.isascii()
     assert all(" " <= char <= "~" for char in shown)
-    # A hexadecimal escape may swallow a digit that follows, as in C; there is none in two digits.
-    assert unescape(shown) == text
+    # The C tools write NUL as \\0, whatever follows it: before an octal digit nobody can tell what was meant.
+    if not re.search("\0[0-7]", text):
+        assert unescape(shown) == text
 
 
 @pytest.mark.parametrize(

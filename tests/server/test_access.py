@@ -11,6 +11,7 @@ import pytest
 from caproto import AccessRights, CaprotoValueError, ChannelDouble
 from caproto.server import AccessRules, ioc_arg_parser
 from tests.server.fake_shell import Client
+from tests.support.logs import unconfigured_logging
 from tests.support.raw_messages import raw_message
 
 NONE, READ, WRITE, BOTH = (AccessRights(code) for code in range(4))
@@ -137,11 +138,12 @@ def test_option_of_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixtur
     file = tmp_path / "access.json"
     file.write_text("[]")
     argv = ["--access-file", str(file)]
-    _, running = ioc_arg_parser(desc="", default_prefix="", argv=argv)
-    assert running["access"].path == str(file)
-    file.write_text("[5]")
-    with pytest.raises(SystemExit):
-        ioc_arg_parser(desc="", default_prefix="", argv=argv)
+    with unconfigured_logging():
+        _, running = ioc_arg_parser(desc="", default_prefix="", argv=argv)
+        assert running["access"].path == str(file)
+        file.write_text("[5]")
+        with pytest.raises(SystemExit):
+            ioc_arg_parser(desc="", default_prefix="", argv=argv)
     assert "access rule 1" in capsys.readouterr().err
 
 
