@@ -69,20 +69,18 @@ x.set(8.0).wait(timeout=20)
 result["moved with it"] = [x.position, x.user_offset.get(use_monitor=False)]
 x.user_offset.set(0.0).wait(timeout=10)
 result["offset"] = x.user_readback.get(use_monitor=False)
-x.set_lim(1.0, 9.0)
 
 status = y.home("forward", wait=True, timeout=20)
 result["home"] = [status.success, y.user_readback.get(use_monitor=False)]
 
 engine = RunEngine({})
 documents = []
-uids = engine(plans.scan([y.user_setpoint], x, 2, 4, 5), lambda *document: documents.append(document))
+uids = engine(plans.scan([y.user_setpoint], x, 4, 6, 5), lambda *document: documents.append(document))
 events = [document["data"] for kind, document in documents if kind == "event"]
 result["scan"] = [event["x"] for event in events]
 result["setpoints"] = [event["x_user_setpoint"] for event in events]
 engine(plan_stubs.mvr(x, 1.5, y, -1.0))
 result["relative"] = [x.position, y.position]
-result["new limits"] = list(x.limits)
 result["C library"] = [line for line in open("/proc/self/maps") if "libca." in line]
 print(json.dumps(result))
 """

@@ -32,9 +32,8 @@ def test_ophyd_moves_stops_calibrates_homes_and_scans_motors(make_our_ioc: MakeO
         "moved with it": [8, 3],
         "offset": 5,
         "home": [True, 0],
-        "scan": [2, 2.5, 3, 3.5, 4],
-        "setpoints": [2, 2.5, 3, 3.5, 4],
-        "relative": [5.5, -1],
-        "new limits": [0, 9],
+        "scan": [4, 4.5, 5, 5.5, 6],
+        "setpoints": [4, 4.5, 5, 5.5, 6],
+        "relative": [7.5, -1],
         "C library": [],
     }

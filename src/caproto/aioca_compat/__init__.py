@@ -119,4 +119,8 @@ def run(coro: Coroutine[Any, Any, Any], forever: bool = False) -> Any:
             await Future[None](loop=get_running_loop())
         return result
 
-    return _run(run_and_stay())
+    running = run_and_stay()
+    try:
+        return _run(running)
+    finally:
+        running.close()  # where a loop runs already, it was not begun

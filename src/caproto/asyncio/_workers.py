@@ -56,6 +56,7 @@ class WorkerPool:
         self._lock = threading.Lock()
         self._waiting = self._waiting_bytes = 0
         self._held: set[Circuit] = set()
+        self._flushes_soon = False
         self.batch: list[Any] = []
         # A tuple for each update would be one more object that the garbage collector looks through while it waits.
         self.push: Callable[[Job], None] = self.batch.extend
@@ -84,8 +85,17 @@ class WorkerPool:
                 self._queue.put((jobs[start : start + _PARTS], 0 if start else nbytes))
 
     def submit(self, func: Callable[[Any], Any], argument: Any) -> None:
-        """Hand over one job now, behind what was collected."""
+        """Hand over one job, behind what was collected, at the end of this turn of the loop.
+
+        When thousands of PVs connect at once, a worker that is woken for each event takes twice the time.
+        """
         self.push((call, func, argument))
+        if not self._flushes_soon:
+            self._flushes_soon = True
+            self._loop.call_soon(self._flush_now)
+
+    def _flush_now(self) -> None:
+        self._flushes_soon = False
         self.flush()
 
     def _start(self) -> None:

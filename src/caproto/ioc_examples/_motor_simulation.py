@@ -329,36 +329,30 @@ class MotorSimulation:
         high = self.to_user(self.fields.dial_high_limit.value)
         if self.fields.dial_low_limit.value == self.fields.dial_high_limit.value:
             low = high = 0.0
-        await self.show("user_low_limit", min(low, high))
-        await self.show("user_high_limit", max(low, high))
-        await self._show_limits_of_positions()
+        await self._show_limits_of_positions(min(low, high), max(low, high))
 
     async def set_user_limits(self, low: float, high: float) -> None:
         """Set all limits by those for the user."""
-        await self.show("user_low_limit", low)
-        await self.show("user_high_limit", high)
+        await self._show_limits_of_positions(low, high)
         ends = (0.0, 0.0) if low == high else (self.to_dial(low), self.to_dial(high))
         await self.show("dial_low_limit", min(ends))
         await self.show("dial_high_limit", max(ends))
-        await self._show_limits_of_positions()
 
-    async def _show_limits_of_positions(self) -> None:
-        """Tell with the positions how far the motor can go, as clients ask for it (DBR_CTRL)."""
-        fields = self.fields
-        user = fields.user_low_limit.value, fields.user_high_limit.value
+    async def _show_limits_of_positions(self, low: float, high: float) -> None:
+        """Set HLM and LLM, and tell with the positions how far the motor can go, as clients ask for it (DBR_CTRL).
+
+        The fields come last: who sees them change asks for the limits of VAL at once.
+        """
         # Nothing more of VAL: it would refuse what is outside, and the record could not tell the violation (LVIO).
-        await self.record.write_metadata(upper_disp_limit=user[1], lower_disp_limit=user[0])
-        dial = fields.dial_low_limit.value, fields.dial_high_limit.value
-        for position, (low, high) in (
-            (fields.user_readback_value, user),
-            (fields.dial_readback_value, dial),
-        ):
-            await position.write_metadata(
-                upper_disp_limit=high,
-                lower_disp_limit=low,
-                upper_ctrl_limit=high,
-                lower_ctrl_limit=low,
-            )
+        await self.record.write_metadata(upper_disp_limit=high, lower_disp_limit=low)
+        await self.fields.user_readback_value.write_metadata(
+            upper_disp_limit=high,
+            lower_disp_limit=low,
+            upper_ctrl_limit=high,
+            lower_ctrl_limit=low,
+        )
+        await self.show("user_low_limit", low)
+        await self.show("user_high_limit", high)
 
     async def put_hlm(self, instance: Any, value: Any) -> None:
         """HLM: the upper limit for the user."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -24,7 +25,7 @@ __all__ = [
     "get_pv",
 ]
 
-_lock = threading.Lock()
+_lock = threading.RLock()  # a signal handler may come here while its thread is here
 _cache: dict[tuple[str, str, Context], PV] = {}
 _monitored: dict[str, tuple[PV, int]] = {}
 
@@ -402,3 +403,13 @@ def _put_all(pvs: Sequence[PV], values: Sequence[Any], timeout: float) -> list[i
         None if outcomes.get(pv) is None else -1 if isinstance(outcomes[pv], CaprotoError) else 1
         for pv in pvs
     ]
+
+
+def _after_fork_in_child() -> None:
+    """Let the child make its own PVs: another thread may have held the lock."""
+    global _lock
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

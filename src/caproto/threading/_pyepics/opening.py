@@ -53,13 +53,17 @@ class Opening:
         self._failure: Exception | None = None
         self.pv: _pv.PV | None = None
         """The PV, or None until the loop has come to it."""
-        context._background.post_unless_crowded(self._open, name)
+        self._name = name
 
-    def _open(self, name: str) -> None:
+    def begin(self) -> None:
+        """Let the loop do it: the callbacks may be called from now on."""
+        self._context._background.post_unless_crowded(self._open)
+
+    def _open(self) -> None:
         """Do it, on the loop."""
         on_state, on_access = self._callbacks
         try:
-            (pv,) = self._context._make_pvs((name,), 0, None, None, CONTEXT_DEFAULT_TIMEOUT)
+            (pv,) = self._context._make_pvs((self._name,), 0, None, None, CONTEXT_DEFAULT_TIMEOUT)
         except Exception as error:
             self._failure = error
             return

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
-from ..._errors import CaprotoError, CaprotoTimeoutError, CaprotoValueError
+from ..._errors import (
+    CaprotoError,
+    CaprotoTimeoutError,
+    CaprotoValueError,
+    ContextDisconnectedError,
+)
 from ..._protocol.enums import AccessRights, ChannelType
 from .. import _pv
 from .._context import Context
@@ -55,7 +61,8 @@ class PV(Attributes):
     """
 
     _context: ClassVar[Context | None] = None
-    _context_lock: ClassVar[Any] = threading.Lock()
+    # Re-entrant, because a signal handler may make PVs while its thread does.
+    _context_lock: ClassVar[Any] = threading.RLock()
 
     def __init__(
         self,
@@ -83,6 +90,11 @@ class PV(Attributes):
             _CONNECTION_TIMEOUT if connection_timeout is None else connection_timeout
         )
         self.context = PV.default_context() if context is None else context
+        if not self.context.max_workers:
+            raise CaprotoValueError(
+                f"{pvname}: a PV like those of pyepics needs a Context with worker threads, not max_workers=0",
+                pv_name=pvname,
+            )
         self.callbacks: dict[int, tuple[Callable[..., Any], dict[str, Any]]] = {}
         self.connection_callbacks: list[Callable[..., Any]] = []
         self.access_callbacks: list[Callable[..., Any]] = []
@@ -104,6 +116,7 @@ class PV(Attributes):
         if access_callback is not None:
             self.access_callbacks.append(access_callback)
         self._opening = Opening(self.context, self.pvname, self._on_state, self._on_access)
+        self._opening.begin()
 
     @property
     def _caproto_pv(self) -> _pv.PV:
@@ -115,7 +128,11 @@ class PV(Attributes):
         """Return the Context that PVs share which are made without one; the process ends it."""
         with PV._context_lock:
             if PV._context is None or PV._context._background.why_ended is not None:
-                PV._context = Context()
+                made = Context()
+                if PV._context is None or PV._context._background.why_ended is not None:
+                    PV._context = made
+                else:  # a signal handler was here meanwhile
+                    made.disconnect()
             return PV._context
 
     def __repr__(self) -> str:
@@ -143,7 +160,12 @@ class PV(Attributes):
     def connected(self) -> bool:
         """Whether there is a server for it now."""
         pv = self._opening.pv
-        return pv is not None and pv.connected and not self._disconnected_for_good
+        return (
+            pv is not None
+            and pv.connected
+            and not self._disconnected_for_good
+            and self.context._background.why_ended is None
+        )
 
     def wait_for_connection(self, timeout: float | None = None) -> bool:
         """Wait until it is connected.
@@ -156,10 +178,17 @@ class PV(Attributes):
         Returns
         -------
         bool
-            Whether it is; nothing is raised.
+            Whether it is; that it is not in time raises nothing.
+
+        Raises
+        ------
+        ContextDisconnectedError
+            If it never will be: its Context was disconnected, or belongs to the parent of this process.
         """
         if self._disconnected_for_good:
             return False
+        if self.context._background.why_ended is not None:
+            raise ContextDisconnectedError(self.context._background.why_ended)
         if not self._caproto_pv.connected:
             seconds = self.connection_timeout if timeout is None else timeout
             try:
@@ -727,3 +756,12 @@ def _is_close(before: Any, now: Any, delta: float) -> bool:
     if not isinstance(before, int | float) or not isinstance(now, int | float):
         return False
     return abs(now - before) < delta
+
+
+def _after_fork_in_child() -> None:
+    """Let the child make its own Context: another thread may have held the lock."""
+    PV._context_lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
