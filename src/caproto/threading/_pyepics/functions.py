@@ -13,6 +13,7 @@ from typing import Any
 from ..._errors import CaprotoError, CaprotoValueError
 from .._context import Context
 from .pv import PV
+from .values import as_list
 
 __all__ = [
     "caget",
@@ -27,6 +28,7 @@ __all__ = [
 
 _lock = threading.RLock()  # a signal handler may come here while its thread is here
 _cache: dict[tuple[str, str, Context], PV] = {}
+_contexts: set[Context] = set()  # of the PVs in the cache
 _monitored: dict[str, tuple[PV, int]] = {}
 
 
@@ -71,8 +73,9 @@ def get_pv(
         pv = _cache.get(key)
         known = pv is not None and not pv._disconnected_for_good
         if pv is None or not known:
-            for stale in [other for other in _cache if other[2]._background.why_ended]:
-                del _cache[stale]
+            if made_in not in _contexts:
+                _forget_ended_contexts()
+                _contexts.add(made_in)
             pv = _cache[key] = PV(
                 pvname,
                 callback=callback,
@@ -86,11 +89,19 @@ def get_pv(
                 context=made_in,
                 **more,
             )
-    if known:
+    if known and (connection_callback or access_callback or callback):
         _add_callbacks(pv, connection_callback, access_callback, callback)
     if connect:
         pv.wait_for_connection(timeout=timeout)
     return pv
+
+
+def _forget_ended_contexts() -> None:
+    """Drop the PVs of Contexts that were disconnected; looked for only when there is a new Context."""
+    for ended in [context for context in _contexts if context._background.why_ended]:
+        _contexts.discard(ended)
+        for stale in [key for key in _cache if key[2] is ended]:
+            del _cache[stale]
 
 
 def _add_callbacks(
@@ -308,24 +319,24 @@ def caget_many(
     values = {}
     for pv, answer in zip(there, answers, strict=True):
         if not isinstance(answer, CaprotoError):
-            value, _ = pv._take(answer, full=True)
-            many = count is not None and hasattr(value, "__len__") and not isinstance(value, str)
-            value = value[:count] if many else value
-            values[pv.pvname] = (
-                value if as_numpy or not hasattr(value, "tolist") else value.tolist()
-            )
+            value = pv._take_all(answer)
+            if count is not None and hasattr(value, "__len__") and not isinstance(value, str):
+                value = value[:count]
+            values[pv.pvname] = value if as_numpy else as_list(value)
     return [values.get(pv.pvname) for pv in pvs]
 
 
 def _many(names: Sequence[str], timeout: float, context: Context | None) -> list[PV]:
     """Return the PVs when all are connected, or the time is over."""
+    if context is None:
+        context = PV.default_context()
     pvs = [get_pv(name, auto_monitor=False, context=context) for name in names]
-    if pvs:
-        made_in = pvs[0].context
-        made_in.wait_for_connections(*(pv._caproto_pv for pv in pvs), timeout=timeout)
-        for pv in pvs:
-            if pv.connected:
-                pv.wait_for_connection()
+    missing = [pv._caproto_pv for pv in pvs if not pv.connected]
+    if missing:
+        context.wait_for_connections(*missing, timeout=timeout)
+    for pv in pvs:
+        if pv._native is None and pv.connected:
+            pv.wait_for_connection()
     return pvs
 
 
