@@ -25,8 +25,8 @@ __all__ = [
     "log_failure",
 ]
 
-__PLAIN_KINDS = (FunctionType, MethodType)
-logger = logging.getLogger("caproto.ctx")
+_PLAIN_KINDS = (FunctionType, MethodType)
+_logger = logging.getLogger("caproto.ctx")
 
 
 def log_failure(name: str, callback: Any) -> None:
