@@ -25,6 +25,7 @@ __all__ = [
     "log_failure",
 ]
 
+_PLAIN_KINDS = (FunctionType, MethodType)
 _logger = logging.getLogger("caproto.ctx")
 _PLAIN_KINDS = (FunctionType, MethodType)
 

@@ -98,15 +98,23 @@ class MotorSimulation:
         await self.show("last_user_des_val", self.setpoint)
         await self.show("last_dial_des_val", dial)
 
-    async def show_state(self, moving: bool) -> None:
-        """Set the fields that say whether the motor moves."""
+    @property
+    def moving(self) -> bool:
+        """Whether the motor moves now."""
+        return self.target is not None and self.mode not in (STOP, PAUSE)
+
+    async def show_state(self) -> None:
+        """Set the fields that say whether the motor moves.
+
+        Each as it is when its turn comes: the motor may be stopped while the one before is written.
+        """
         forward = self.target is not None and self.target >= self.position
         await self.show("direction_of_travel", int(forward))
-        bits = _MOVING if moving else 0 if self.target is not None else _DONE
+        bits = _MOVING if self.moving else 0 if self.target is not None else _DONE
         home = _HOME if self.position == 0 else 0
         await self.show("motor_status", bits | home | (_DIRECTION if forward else 0))
         await self.show("at_home", int(self.position == 0))
-        await self.show("motor_is_moving", int(moving))
+        await self.show("motor_is_moving", int(self.moving))
         await self.show("done_moving_to_value", int(self.target is None))
 
     # --- motion ---
@@ -125,7 +133,7 @@ class MotorSimulation:
         self.target, self.speed = dial, abs(speed)
         self._done.clear()
         await self.show_setpoint(dial)
-        await self.show_state(moving=self.mode != PAUSE)
+        await self.show_state()
         self._wake.set()
 
     async def stop(self) -> None:
@@ -140,7 +148,7 @@ class MotorSimulation:
         await self.show_position()
         for attribute in ("jog_motor_forward", "jog_motor_reverse"):
             await self.show(attribute, 0)
-        await self.show_state(moving=False)
+        await self.show_state()
         if self.mode == MOVE:
             await self.show("stop_pause_move_go", PAUSE)
         self._done.set()
@@ -155,7 +163,7 @@ class MotorSimulation:
         await self.show("limit_violation", 0)
         await self.show_setpoint(self.position)
         await self.show_position()
-        await self.show_state(moving=False)
+        await self.show_state()
         while True:
             self._wake.clear()
             await self._wake.wait(self._tick)
@@ -174,10 +182,9 @@ class MotorSimulation:
             step, last = self.speed * (now - last), now
             if self.target is None:  # stopped meanwhile
                 return
-            if self.mode in (STOP, PAUSE):
-                await self.show_state(moving=False)
+            await self.show_state()
+            if not self.moving:  # interrupted, or stopped just now
                 continue
-            await self.show_state(moving=True)
             left = self.target - self.position
             if abs(left) <= step or self.speed <= 0:
                 self.position = self.target
@@ -264,7 +271,7 @@ class MotorSimulation:
         await self._show_user_limits()
         await self.show_setpoint(self.position)
         await self.show_position()
-        await self.show_state(moving=False)
+        await self.show_state()
 
     async def put_stop(self, instance: Any, value: Any) -> int:
         """STOP: end the motion."""

@@ -198,6 +198,8 @@ class PV(Attributes):
                 return False
         if self._native is None:
             self._learn()
+        elif self._auto_monitor_sub is None and self.auto_monitor:
+            self._check_auto_monitor()  # a worker thread may be about to
         return True
 
     def connect(self, timeout: float | None = None) -> bool:
@@ -232,7 +234,7 @@ class PV(Attributes):
         if channel is None or channel.native_data_type is None or core.address is None:
             return
         with self._lock:
-            self._native = native = ChannelType(channel.native_data_type)
+            native = ChannelType(channel.native_data_type)
             kind = form_type(native, self.form)
             self._args.update(
                 chid=channel.cid,
@@ -243,6 +245,7 @@ class PV(Attributes):
                 typefull=type_name(kind),
             )
             self._note_access(self._caproto_pv.access_rights)
+            self._native = native  # last: who sees it relies on the rest
         self._check_auto_monitor()
 
     def _on_state(self, pv: Any, state: str) -> None:
