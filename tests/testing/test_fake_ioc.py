@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import doctest
 import enum
 import math
 import os
@@ -436,13 +435,3 @@ def test_no_free_port_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("caproto.testing._surroundings._is_free", lambda *args: False)
     with pytest.raises(caproto.CaprotoNetworkError, match="none of 200 ports"), serve({"a": 1}):
         pass
-
-
-def test_the_example_in_its_documentation_runs() -> None:
-    finder = doctest.DocTestFinder(recurse=False)
-    (example,) = finder.find(FakeIoc, "FakeIoc", globs={"serve": serve})
-    outcome = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE, verbose=False).run(
-        example
-    )
-    assert outcome.attempted > 0
-    assert outcome.failed == 0

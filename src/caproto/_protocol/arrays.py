@@ -107,7 +107,7 @@ class Array(_MachineArray):
 _MACHINE = "<" if sys.byteorder == "little" else ">"
 
 
-class DbrStringArray(UserList[bytes]):
+class DbrStringArray(UserList[Any]):
     """Strings as they travel: a list of `bytes`, each up to its NUL and at most 40 long."""
 
     @classmethod

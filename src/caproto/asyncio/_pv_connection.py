@@ -119,7 +119,7 @@ class PVConnection(PVCore):
         return ComposableLogAdapter(_logger, {"pv": self.name, "role": "CLIENT"})
 
     def _repr_html_(self) -> str:
-        from ._html import fields_table
+        from .._html import fields_table
 
         channel = self.channel
         fields: list[tuple[str, object]] = [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import reprlib
 import warnings
 import weakref
 from collections.abc import Callable
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["Subscription"]
 
 _logger = logging.getLogger("caproto.ch")
-_shortened = reprlib.Repr()
-_shortened.maxother = _shortened.maxstring = 200
 
 
 class Subscription(SubscriptionCore):
@@ -109,7 +106,7 @@ class Subscription(SubscriptionCore):
         return f"<Subscription to {self.pv.name!r}, id={self.subscriptionid}>"
 
     def _repr_html_(self) -> str:
-        from ._html import fields_table
+        from .._html import fields_table, shortened
 
         recent = self.most_recent_response
         fields: list[tuple[str, object]] = [
@@ -118,7 +115,7 @@ class Subscription(SubscriptionCore):
             ("mask", repr(self.mask)),
             ("callbacks", len(self.callbacks)),
             ("dropped", self.dropped),
-            ("most recent", "" if recent is None else _shortened.repr(recent.value)),
+            ("most recent", "" if recent is None else shortened(recent.value)),
         ]
         return fields_table(f"Subscription to {self.pv.name}", fields)
 

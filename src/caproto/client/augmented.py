@@ -148,13 +148,32 @@ class Augmented:
         if self.datetime is not None:
             parts.append(self.datetime.isoformat(sep=" ", timespec="milliseconds"))
         if self.severity:
-            severity, status = self.severity, self.status
-            parts.append(f"{getattr(severity, 'name', severity)} {getattr(status, 'name', status)}")
+            parts.append(_alarm_text(self.severity, self.status))
         return "  ".join(part for part in parts if part)
+
+    def _repr_html_(self) -> str:
+        """Show value, time, alarm, units and limits in a notebook."""
+        from .._html import fields_table
+
+        plain = _plain_repr(self)
+        fields: list[tuple[str, object]] = [
+            ("value", plain if self.label is None else f"{self.label} ({plain})"),
+            ("units", self.units),
+            ("time", "" if self.datetime is None else self.datetime.isoformat(sep=" ")),
+            ("alarm", _alarm_text(self.severity, self.status)),
+            ("states", ", ".join(self.enum_strings)),
+            *((name.replace("_", " "), limit) for name, limit in self.limits.items()),
+        ]
+        return fields_table(self.name, [field for field in fields if field[1] != ""])
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         """Show the summary in IPython."""
         printer.text(self.summary)
+
+
+def _alarm_text(severity: AlarmSeverity, status: AlarmStatus) -> str:
+    """Return an alarm in words; both may be numbers that have no name."""
+    return f"{getattr(severity, 'name', severity)} {getattr(status, 'name', status)}"
 
 
 def _plain_repr(value: Any) -> str:

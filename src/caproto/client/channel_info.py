@@ -39,18 +39,35 @@ class ChannelInfo:
     priority: int
     version: int
 
-    def __str__(self) -> str:
+    def _repr_html_(self) -> str:
+        from .._html import fields_table
+
+        fields: list[tuple[str, object]] = [
+            ("server", "{}:{}".format(*self.address)),
+            ("type", self.data_type.name),
+            ("elements", self.data_count),
+            ("access", self._access),
+            ("priority", self.priority),
+            ("version", f"4.{self.version}"),
+        ]
+        return fields_table(self.name, fields)
+
+    @property
+    def _access(self) -> str:
+        """What may be done, in words."""
         rights = self.access_rights
-        access = ", ".join(
+        return ", ".join(
             ("" if rights & right else "no ") + word
             for right, word in ((AccessRights.READ, "read"), (AccessRights.WRITE, "write"))
         )
+
+    def __str__(self) -> str:
         return "\n".join(
             [
                 self.name,
                 "    State:            connected",
                 "    Host:             {}:{}".format(*self.address),
-                f"    Access:           {access}",
+                f"    Access:           {self._access}",
                 f"    Native data type: DBF_{self.data_type.name}",
                 f"    Request type:     DBR_{self.data_type.name}",
                 f"    Element count:    {self.data_count}",

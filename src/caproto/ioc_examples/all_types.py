@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from caproto import CaprotoValueError, ChannelType
 from caproto.server import PVGroup, SubGroup, ioc_arg_parser, pvproperty, run
@@ -35,20 +35,20 @@ def four(dtype: Any, scalar: Any, array: list[Any] | bytes, **options: Any) -> S
 class AllTypes(PVGroup):
     """Each type as scalar and array, read-only and writable; and PVs that do something."""
 
-    string = four(ChannelType.STRING, "hello", ["one", "two", "three"])
-    int = four(ChannelType.INT, -12345, [-32768, -1, 0, 1, 32767], units="px")
-    float = four(ChannelType.FLOAT, 2.5, [-1.5, 0.0, 1.5], units="A", precision=2)
-    enum = four(ChannelType.ENUM, "one", [0, 1, 2], enum_strings=LABELS)
-    char = four(bytes, b"\xc8", bytes([1, 2, 200]))
-    long = four(ChannelType.LONG, -123456, [-2147483648, 0, 2147483647], units="counts")
-    double = four(ChannelType.DOUBLE, 3.25, [-1.5, 0.0, 1e300], units="mm", precision=3)
+    string: Final = four(ChannelType.STRING, "hello", ["one", "two", "three"])
+    int: Final = four(ChannelType.INT, -12345, [-32768, -1, 0, 1, 32767], units="px")
+    float: Final = four(ChannelType.FLOAT, 2.5, [-1.5, 0.0, 1.5], units="A", precision=2)
+    enum: Final = four(ChannelType.ENUM, "one", [0, 1, 2], enum_strings=LABELS)
+    char: Final = four(bytes, b"\xc8", bytes([1, 2, 200]))
+    long: Final = four(ChannelType.LONG, -123456, [-2147483648, 0, 2147483647], units="counts")
+    double: Final = four(ChannelType.DOUBLE, 3.25, [-1.5, 0.0, 1e300], units="mm", precision=3)
 
-    long_string = pvproperty(value=LONG_TEXT, dtype=str, max_length=256)
-    long_string_ro = pvproperty(value=LONG_TEXT, dtype=str, max_length=256, read_only=True)
-    bool = pvproperty(value=True, doc="Off or On")
-    empty = pvproperty(value=[], dtype=ChannelType.DOUBLE, max_length=10, doc="no elements")
+    long_string: Final = pvproperty(value=LONG_TEXT, dtype=str, max_length=256)
+    long_string_ro: Final = pvproperty(value=LONG_TEXT, dtype=str, max_length=256, read_only=True)
+    bool: Final = pvproperty(value=True, doc="Off or On")
+    empty: Final = pvproperty(value=[], dtype=ChannelType.DOUBLE, max_length=10, doc="no elements")
 
-    limits = pvproperty(
+    limits: Final = pvproperty(
         value=0.0,
         doc="in alarm beyond +-5 and +-8, and never beyond +-10",
         units="V",
@@ -63,11 +63,11 @@ class AllTypes(PVGroup):
         lower_ctrl_limit=-10,
         alarm_group="limits",
     )
-    count = pvproperty(value=0, doc="counts ten times a second")
-    computed = pvproperty(value=0, doc="counts how often it is read")
-    doubled = pvproperty(value=0.0, doc="takes twice what is written")
-    slow = pvproperty(value=0.0, doc="takes half a second to be written")
-    refusing = pvproperty(value=0, doc="refuses what is written")
+    count: Final = pvproperty(value=0, doc="counts ten times a second")
+    computed: Final = pvproperty(value=0, doc="counts how often it is read")
+    doubled: Final = pvproperty(value=0.0, doc="takes twice what is written")
+    slow: Final = pvproperty(value=0.0, doc="takes half a second to be written")
+    refusing: Final = pvproperty(value=0, doc="refuses what is written")
 
     @count.scan(period=0.1)
     async def _count(self, instance: Any, async_lib: Any) -> None:

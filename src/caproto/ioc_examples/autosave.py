@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from caproto.server import PVGroup, SubGroup, ioc_arg_parser, pvproperty, run
 from caproto.server.autosave import AutosaveHelper, RotatingFileManager, autosaved
 
@@ -17,8 +19,10 @@ class AutosavedSubgroup(PVGroup):
 class AutosavedSimpleIOC(AutosavedSubgroup):
     """The same PVs twice, and the helper that saves them."""
 
-    autosave_helper = SubGroup(AutosaveHelper, file_manager=RotatingFileManager("autosave.json"))
-    subgroup = SubGroup(AutosavedSubgroup)
+    autosave_helper: Final = SubGroup(
+        AutosaveHelper, file_manager=RotatingFileManager("autosave.json")
+    )
+    subgroup: Final = SubGroup(AutosavedSubgroup)
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import random
 import time
-from typing import Any
+from typing import Any, Final
 
 from caproto.server import PVGroup, ioc_arg_parser, pvproperty, run
 
@@ -24,8 +24,8 @@ _SIZE = 3960 * 3960
 class IOInterruptIOC(PVGroup):
     """A small PV and its noisy neighbour."""
 
-    t1 = pvproperty(value=2.0, doc="seconds of a clock")
-    image = pvproperty(value=bytes(_SIZE), max_length=_SIZE, doc="a large image")
+    t1: Final = pvproperty(value=2.0, doc="seconds of a clock")
+    image: Final = pvproperty(value=bytes(_SIZE), max_length=_SIZE, doc="a large image")
 
     @t1.scan(period=0.1)
     async def _tick(self, instance: Any, async_lib: Any) -> None:

@@ -13,7 +13,7 @@ steady
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from caproto.server import PVGroup, pvproperty, run, template_arg_parser
 
@@ -34,8 +34,8 @@ class Chirp(PVGroup):
         super().__init__(*args, **kwargs)
         self.ramp_rate = ramp_rate
 
-    chirp = pvproperty(value=0.0, read_only=True, doc="counts faster and faster")
-    steady = pvproperty(value=0, read_only=True, doc="counts ten times a second")
+    chirp: Final = pvproperty(value=0.0, read_only=True, doc="counts faster and faster")
+    steady: Final = pvproperty(value=0, read_only=True, doc="counts ten times a second")
 
     @chirp.startup
     async def _chirp(self, instance: Any, async_lib: Any) -> None:

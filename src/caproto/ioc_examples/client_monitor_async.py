@@ -11,7 +11,7 @@ mirrored
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from caproto import AlarmSeverity, AlarmStatus
 from caproto.asyncio.client import Context
@@ -31,7 +31,9 @@ class MirrorClientIOC(PVGroup):
         super().__init__(*args, **kwargs)
         self.target = target
 
-    mirrored = pvproperty(value=0.0, record="ai", doc="value, time and alarm of the other PV")
+    mirrored: Final = pvproperty(
+        value=0.0, record="ai", doc="value, time and alarm of the other PV"
+    )
 
     async def startup(self, async_lib: Any) -> None:
         """Follow the other PV for as long as the server runs.

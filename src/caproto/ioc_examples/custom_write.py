@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import pathlib
 import tempfile
-from typing import Any
+from typing import Any, Final
 
 from caproto.server import PVGroup, ioc_arg_parser, pvproperty, run
 
@@ -21,7 +21,9 @@ from caproto.server import PVGroup, ioc_arg_parser, pvproperty, run
 class CustomWrite(PVGroup):
     """Numbers that are kept in files."""
 
-    directory = pvproperty(value=tempfile.gettempdir(), max_length=256, doc="where the files are")
+    directory: Final = pvproperty(
+        value=tempfile.gettempdir(), max_length=256, doc="where the files are"
+    )
 
     async def _put(self, instance: Any, value: Any) -> None:
         path = pathlib.Path(self.directory.value) / instance.pvspec.attr

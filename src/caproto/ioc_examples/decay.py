@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Any
+from typing import Any, Final
 
 from caproto.server import PVGroup, ioc_arg_parser, pvproperty, run
 
@@ -32,13 +32,13 @@ class Decay(PVGroup):
         super().__init__(*args, **kwargs)
         self._started = time.monotonic()
 
-    readback = pvproperty(value=0.0, name="I", read_only=True, record="ai", doc="the value")
-    done = pvproperty(
+    readback: Final = pvproperty(value=0.0, name="I", read_only=True, record="ai", doc="the value")
+    done: Final = pvproperty(
         value=False, name="done", read_only=True, record="bi", doc="close to the setpoint"
     )
-    setpoint = pvproperty(value=100.0, name="SP", doc="where it goes")
+    setpoint: Final = pvproperty(value=100.0, name="SP", doc="where it goes")
     K = pvproperty(value=10.0, doc="time constant in seconds")
-    Tvar = pvproperty(value=10.0, doc="how far from the setpoint it begins")
+    Tvar: Final = pvproperty(value=10.0, doc="how far from the setpoint it begins")
 
     @setpoint.putter
     async def _start_again(self, instance: Any, value: Any) -> None:

@@ -18,6 +18,7 @@ enum_class
 from __future__ import annotations
 
 import enum
+from typing import Final
 
 from caproto import ChannelType
 from caproto.server import PVGroup, ioc_arg_parser, pvproperty, run
@@ -34,20 +35,20 @@ class MyEnum(enum.IntEnum):
 class EnumIOC(PVGroup):
     """Named states, declared in several ways."""
 
-    bo = pvproperty(
+    bo: Final = pvproperty(
         value="One Value",
         dtype=ChannelType.ENUM,
         enum_strings=["Zero Value", "One Value"],
         record="bo",
     )
-    bi = pvproperty(value="a", dtype=ChannelType.ENUM, enum_strings=["a", "b"], record="bi")
-    mbbi = pvproperty(
+    bi: Final = pvproperty(value="a", dtype=ChannelType.ENUM, enum_strings=["a", "b"], record="bi")
+    mbbi: Final = pvproperty(
         value="one",
         dtype=ChannelType.ENUM,
         enum_strings=["zero", "one", "two", "three", "four"],
         record="mbbi",
     )
-    enum_class = pvproperty(value=MyEnum.on, record="mbbi")
+    enum_class: Final = pvproperty(value=MyEnum.on, record="mbbi")
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from caproto.ioc_examples._motor_simulation import MotorSimulation
 from caproto.server import PVGroup, SubGroup, ioc_arg_parser, pvproperty, run
@@ -84,7 +84,7 @@ class FakeMotor(PVGroup):
         As for `PVGroup`.
     """
 
-    motor = pvproperty(value=0.0, name="", record="motor", precision=3)
+    motor: Final = pvproperty(value=0.0, name="", record="motor", precision=3)
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class FakeMotor(PVGroup):
     ) -> None:
         super().__init__(*args, **kwargs)
         self.tick_rate_hz = tick_rate_hz
-        self.defaults = {
+        self.defaults: dict[str, Any] = {
             "velocity": velocity,
             "precision": precision,
             "acceleration": acceleration,
@@ -117,9 +117,15 @@ class FakeMotor(PVGroup):
 class FakeMotorIOC(PVGroup):
     """Three simulated motors: mtr1, mtr2 and mtr3."""
 
-    motor1 = SubGroup(FakeMotor, velocity=1.0, precision=3, user_limits=(0, 10), prefix="mtr1")
-    motor2 = SubGroup(FakeMotor, velocity=2.0, precision=2, user_limits=(-10, 20), prefix="mtr2")
-    motor3 = SubGroup(FakeMotor, velocity=3.0, precision=2, user_limits=(0, 30), prefix="mtr3")
+    motor1: Final = SubGroup(
+        FakeMotor, velocity=1.0, precision=3, user_limits=(0, 10), prefix="mtr1"
+    )
+    motor2: Final = SubGroup(
+        FakeMotor, velocity=2.0, precision=2, user_limits=(-10, 20), prefix="mtr2"
+    )
+    motor3: Final = SubGroup(
+        FakeMotor, velocity=3.0, precision=2, user_limits=(0, 30), prefix="mtr3"
+    )
 
 
 def main() -> None:

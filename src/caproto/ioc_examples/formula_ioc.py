@@ -20,7 +20,7 @@ from __future__ import annotations
 import ast
 import builtins
 import math
-from typing import Any
+from typing import Any, Final
 
 from caproto import AlarmSeverity, AlarmStatus, ChannelType
 from caproto.server import PVGroup, pvproperty, run, template_arg_parser
@@ -67,7 +67,7 @@ class FormulaIOC(PVGroup):
     expression: Any = None
     inputs: tuple[str, ...] = ()
 
-    proc = pvproperty(value=0, doc="computes at once")
+    proc: Final = pvproperty(value=0, doc="computes at once")
 
     @proc.putter
     async def _process(self, instance: Any, value: Any) -> int:

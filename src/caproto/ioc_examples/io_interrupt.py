@@ -16,7 +16,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from caproto.server import PVGroup, ioc_arg_parser, pvproperty, run
 
@@ -67,7 +67,9 @@ def start_io_interrupt_monitor(new_key: Callable[[str], object]) -> threading.Th
 class IOInterruptIOC(PVGroup):
     """The last key that was pressed."""
 
-    keypress = pvproperty(value="", dtype=str, max_length=10, read_only=True, doc="the last key")
+    keypress: Final = pvproperty(
+        value="", dtype=str, max_length=10, read_only=True, doc="the last key"
+    )
 
     @keypress.startup
     async def _watch(self, instance: Any, async_lib: Any) -> None:

@@ -21,7 +21,7 @@ Each has a readback, ``Kp_rbv`` and so on; ``setpoint_rbv`` is where the ramp ha
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from caproto import CaprotoValueError
 from caproto.server import PVGroup, ioc_arg_parser, pvproperty, run
@@ -38,14 +38,14 @@ class ThermalMaterial:
         In kelvin.
     """
 
-    environment = 77.0
-    heating = 20.0
+    environment: float = 77.0
+    heating: float = 20.0
     """Kelvin per second at full power."""
-    loss = 0.05
+    loss: float = 0.05
     """Per second, of the difference from the environment."""
 
     def __init__(self, temperature: float) -> None:
-        self.temperature = temperature
+        self.temperature: float = temperature
 
     def step(self, output: float, seconds: float) -> None:
         """Let time pass with the heater at some percent."""
@@ -88,23 +88,25 @@ class LakeshoreIOC(PVGroup):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.sample = ThermalMaterial(self.feedback.value)
-        self.controller = PIDController()
+        self.sample: ThermalMaterial = ThermalMaterial(self.feedback.value)
+        self.controller: PIDController = PIDController()
 
-    Kp = pvproperty(value=10.0, doc="proportional part")
-    Kp_rbv = pvproperty(value=10.0, read_only=True)
-    Ki = pvproperty(value=2.0, doc="integral part")
-    Ki_rbv = pvproperty(value=2.0, read_only=True)
-    Kd = pvproperty(value=0.0, doc="differential part")
-    Kd_rbv = pvproperty(value=0.0, read_only=True)
-    ramp_rate = pvproperty(value=0.0, units="K/s", doc="0 takes a new setpoint at once")
-    ramp_rate_rbv = pvproperty(value=0.0, units="K/s", read_only=True)
-    setpoint = pvproperty(value=100.0, units="K", doc="temperature that is wanted")
-    setpoint_rbv = pvproperty(value=100.0, units="K", read_only=True, doc="where the ramp is")
-    feedback = pvproperty(value=100.0, units="K", doc="temperature of the sample")
-    feedback_rbv = pvproperty(value=100.0, units="K", read_only=True)
-    output = pvproperty(value=0.0, units="%", doc="power of the heater")
-    output_rbv = pvproperty(value=0.0, units="%", read_only=True)
+    Kp: Final = pvproperty(value=10.0, doc="proportional part")
+    Kp_rbv: Final = pvproperty(value=10.0, read_only=True)
+    Ki: Final = pvproperty(value=2.0, doc="integral part")
+    Ki_rbv: Final = pvproperty(value=2.0, read_only=True)
+    Kd: Final = pvproperty(value=0.0, doc="differential part")
+    Kd_rbv: Final = pvproperty(value=0.0, read_only=True)
+    ramp_rate: Final = pvproperty(value=0.0, units="K/s", doc="0 takes a new setpoint at once")
+    ramp_rate_rbv: Final = pvproperty(value=0.0, units="K/s", read_only=True)
+    setpoint: Final = pvproperty(value=100.0, units="K", doc="temperature that is wanted")
+    setpoint_rbv: Final = pvproperty(
+        value=100.0, units="K", read_only=True, doc="where the ramp is"
+    )
+    feedback: Final = pvproperty(value=100.0, units="K", doc="temperature of the sample")
+    feedback_rbv: Final = pvproperty(value=100.0, units="K", read_only=True)
+    output: Final = pvproperty(value=0.0, units="%", doc="power of the heater")
+    output_rbv: Final = pvproperty(value=0.0, units="%", read_only=True)
 
     async def _copy(self, instance: Any, value: float) -> None:
         if not value >= 0:

@@ -10,7 +10,7 @@ PVs
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from caproto.server import PVGroup, ioc_arg_parser, pvproperty, run
 
@@ -18,8 +18,8 @@ from caproto.server import PVGroup, ioc_arg_parser, pvproperty, run
 class MacroifiedNames(PVGroup):
     """A setpoint and its readback, with macros in their names."""
 
-    placeholder1 = pvproperty(value=0, name="{beamline}:{suffix}.VAL", doc="setpoint")
-    placeholder2 = pvproperty(value=0, name="{beamline}:{suffix}.RBV", doc="readback")
+    placeholder1: Final = pvproperty(value=0, name="{beamline}:{suffix}.VAL", doc="setpoint")
+    placeholder2: Final = pvproperty(value=0, name="{beamline}:{suffix}.RBV", doc="readback")
 
     @placeholder1.putter
     async def _put(self, instance: Any, value: Any) -> None:

@@ -23,7 +23,7 @@ import math
 import random
 from array import array
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from caproto import CaprotoValueError, SkipWrite
 from caproto.server import PVGroup, SubGroup, ioc_arg_parser, pvproperty, run
@@ -59,7 +59,7 @@ def no_reentry(put: P) -> P:
 class _Exposed(PVGroup):
     """What all detectors have."""
 
-    exp = pvproperty(value=1.0, doc="exposure time in seconds")
+    exp: Final = pvproperty(value=1.0, doc="exposure time in seconds")
 
     @exp.putter
     async def _check_exposure(self, instance: Any, value: float) -> None:
@@ -70,10 +70,10 @@ class _Exposed(PVGroup):
 class _Detector(_Exposed):
     """A detector that counts what comes through something that a motor moves."""
 
-    det = pvproperty(value=0.0, read_only=True, doc="counts")
-    mtr = pvproperty(value=0.0, precision=3, record="ai", doc="position")
-    vel = pvproperty(value=1.0, doc="speed in units per second")
-    mtr_tick_rate = pvproperty(value=10.0, units="Hz", doc="how often the position is told")
+    det: Final = pvproperty(value=0.0, read_only=True, doc="counts")
+    mtr: Final = pvproperty(value=0.0, precision=3, record="ai", doc="position")
+    vel: Final = pvproperty(value=1.0, doc="speed in units per second")
+    mtr_tick_rate: Final = pvproperty(value=10.0, units="Hz", doc="how often the position is told")
 
     def transmission(self, position: float) -> float:
         """Return the part of the beam that comes through, from 0 to 1."""
@@ -131,16 +131,16 @@ class Slit(_Detector):
 class MovingDot(_Exposed):
     """An image of a spot."""
 
-    det = pvproperty(
+    det: Final = pvproperty(
         value=[0.0] * (_ROWS * _COLUMNS), read_only=True, doc=f"image ({_ROWS}x{_COLUMNS})"
     )
-    img_sum = pvproperty(value=0.0, read_only=True, doc="sum of the image")
-    mtrx = pvproperty(value=0.0, doc="horizontal position of the spot")
-    mtry = pvproperty(value=0.0, doc="vertical position of the spot")
-    shutter_open = pvproperty(value=1, doc="0 leaves the background only")
-    ArraySizeY_RBV = pvproperty(value=_ROWS, read_only=True, doc="rows")
-    ArraySizeX_RBV = pvproperty(value=_COLUMNS, read_only=True, doc="columns")
-    ArraySize_RBV = pvproperty(value=[_ROWS, _COLUMNS], read_only=True, doc="rows, columns")
+    img_sum: Final = pvproperty(value=0.0, read_only=True, doc="sum of the image")
+    mtrx: Final = pvproperty(value=0.0, doc="horizontal position of the spot")
+    mtry: Final = pvproperty(value=0.0, doc="vertical position of the spot")
+    shutter_open: Final = pvproperty(value=1, doc="0 leaves the background only")
+    ArraySizeY_RBV: Final = pvproperty(value=_ROWS, read_only=True, doc="rows")
+    ArraySizeX_RBV: Final = pvproperty(value=_COLUMNS, read_only=True, doc="columns")
+    ArraySize_RBV: Final = pvproperty(value=[_ROWS, _COLUMNS], read_only=True, doc="rows, columns")
 
     @det.scan(period=1.0)
     async def _expose(self, instance: Any, async_lib: Any) -> None:
@@ -169,11 +169,11 @@ def _spot(height: float, x: float, y: float) -> array[float]:
 class MiniBeamline(PVGroup):
     """The beam and what is in it."""
 
-    current = pvproperty(value=500.0, read_only=True, doc="current of the beam")
-    ph = SubGroup(PinHole, doc="behind a pinhole")
-    edge = SubGroup(Edge, doc="behind an edge")
-    slit = SubGroup(Slit, doc="behind a slit")
-    dot = SubGroup(MovingDot, doc="a camera")
+    current: Final = pvproperty(value=500.0, read_only=True, doc="current of the beam")
+    ph: Final = SubGroup(PinHole, doc="behind a pinhole")
+    edge: Final = SubGroup(Edge, doc="behind an edge")
+    slit: Final = SubGroup(Slit, doc="behind a slit")
+    dot: Final = SubGroup(MovingDot, doc="a camera")
 
     @current.scan(period=0.1)
     async def _oscillate(self, instance: Any, async_lib: Any) -> None:

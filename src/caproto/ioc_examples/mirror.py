@@ -10,7 +10,7 @@ value
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from caproto import AlarmSeverity, AlarmStatus
 from caproto.asyncio.client import Context
@@ -30,7 +30,7 @@ class Mirror(PVGroup):
         super().__init__(*args, **kwargs)
         self.target = target
 
-    value = pvproperty(value=0.0, read_only=True, doc="the value of the other PV")
+    value: Final = pvproperty(value=0.0, read_only=True, doc="the value of the other PV")
 
     @value.startup
     async def _follow(self, instance: Any, async_lib: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from typing import Any
+from typing import Any, Final
 
 from caproto.server import PVGroup, ioc_arg_parser, pvproperty, run
 
@@ -11,8 +11,8 @@ from caproto.server import PVGroup, ioc_arg_parser, pvproperty, run
 class RandomWalk(PVGroup):
     """A value that takes a random step every `dt` seconds."""
 
-    dt = pvproperty(value=3.0, doc="seconds from one step to the next")
-    x = pvproperty(value=0.0, doc="where the walk has got to")
+    dt: Final = pvproperty(value=3.0, doc="seconds from one step to the next")
+    x: Final = pvproperty(value=0.0, doc="where the walk has got to")
 
     @x.startup
     async def _walk(self, instance: Any, async_lib: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from typing import Any
+from typing import Any, Final
 
 from caproto.server import PVGroup, ioc_arg_parser, pvproperty, run
 from caproto.server.records import MotorFields, register_record
@@ -26,8 +26,8 @@ class CustomMotorFields(MotorFields):
 class RecordMockingIOC(PVGroup):
     """Two motors of that kind."""
 
-    motor1 = pvproperty(value=1.0, record="my_motor", precision=3)
-    motor2 = pvproperty(value=2.0, record="my_motor", precision=3)
+    motor1: Final = pvproperty(value=1.0, record="my_motor", precision=3)
+    motor2: Final = pvproperty(value=2.0, record="my_motor", precision=3)
 
 
 def main() -> None:

@@ -16,6 +16,8 @@ enum
 
 from __future__ import annotations
 
+from typing import Final
+
 from caproto import ChannelType
 from caproto.server import PVGroup, ioc_arg_parser, pvproperty, run
 
@@ -23,30 +25,34 @@ from caproto.server import PVGroup, ioc_arg_parser, pvproperty, run
 class ArrayIOC(PVGroup):
     """Scalars and arrays."""
 
-    scalar_int = pvproperty(value=1, doc="an integer")
-    scalar_int2 = pvproperty(value=[2], doc="an integer too: one element in brackets is no array")
-    array_int = pvproperty(
+    scalar_int: Final = pvproperty(value=1, doc="an integer")
+    scalar_int2: Final = pvproperty(
+        value=[2], doc="an integer too: one element in brackets is no array"
+    )
+    array_int: Final = pvproperty(
         value=[3], max_length=5, doc="begins with one element, and has room for four more"
     )
 
-    scalar_float = pvproperty(value=1.01, precision=5, doc="a floating-point number")
-    array_float = pvproperty(value=[3.01], max_length=5, precision=5, doc="up to five numbers")
+    scalar_float: Final = pvproperty(value=1.01, precision=5, doc="a floating-point number")
+    array_float: Final = pvproperty(
+        value=[3.01], max_length=5, precision=5, doc="up to five numbers"
+    )
 
-    scalar_string = pvproperty(
+    scalar_string: Final = pvproperty(
         value="string1", dtype=ChannelType.STRING, doc="a string of up to 39 characters"
     )
-    array_string = pvproperty(
+    array_string: Final = pvproperty(
         value=["string1", "string2"],
         dtype=ChannelType.STRING,
         max_length=5,
         doc="up to five strings",
     )
 
-    byte = pvproperty(value=b"byte0123", max_length=10, doc="bytes without an encoding")
-    char = pvproperty(
+    byte: Final = pvproperty(value=b"byte0123", max_length=10, doc="bytes without an encoding")
+    char: Final = pvproperty(
         value="char0123", max_length=10, string_encoding="latin-1", doc="a text with an encoding"
     )
-    enum = pvproperty(
+    enum: Final = pvproperty(
         value="no",
         dtype=ChannelType.ENUM,
         enum_strings=["no", "yes"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, Final
 
 from caproto.server import PVGroup, ioc_arg_parser, pvproperty, run
 
@@ -11,7 +11,7 @@ from caproto.server import PVGroup, ioc_arg_parser, pvproperty, run
 class ScanRateIOC(PVGroup):
     """A PV whose value is the time from one scan to the next."""
 
-    scanned = pvproperty(
+    scanned: Final = pvproperty(
         value=0.0,
         record="ai",
         units="s",
@@ -21,7 +21,7 @@ class ScanRateIOC(PVGroup):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.last = time.monotonic()
+        self.last: float = time.monotonic()
 
     @scanned.startup
     async def _begin(self, instance: Any, async_lib: Any) -> None:

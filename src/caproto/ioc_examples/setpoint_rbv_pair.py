@@ -13,23 +13,23 @@ pair3, pair3_RBV
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Final
 
 from caproto import ChannelType
 from caproto.server import PVGroup, get_pv_pair_wrapper, ioc_arg_parser, pvproperty, run
 
 __all__ = ["Group", "pvproperty", "pvproperty_with_rbv"]
 
-pvproperty_with_rbv = get_pv_pair_wrapper(setpoint_suffix="", readback_suffix="_RBV")
+pvproperty_with_rbv: Final = get_pv_pair_wrapper(setpoint_suffix="", readback_suffix="_RBV")
 _STEPS = 10
 
 
 class Group(PVGroup):
     """Three pairs."""
 
-    pair = pvproperty_with_rbv(dtype=int, doc="the readback follows the setpoint")
-    pair2 = pvproperty_with_rbv(dtype=float, doc="the readback takes a moment")
-    pair3 = pvproperty_with_rbv(
+    pair: Final = pvproperty_with_rbv(dtype=int, doc="the readback follows the setpoint")
+    pair2: Final = pvproperty_with_rbv(dtype=float, doc="the readback takes a moment")
+    pair3: Final = pvproperty_with_rbv(
         dtype=ChannelType.ENUM,
         enum_strings=["No", "Yes"],
         doc="a bo record and a bi record",

@@ -8,7 +8,7 @@ value
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from caproto import SkipWrite
 from caproto.server import PVGroup, ioc_arg_parser, pvproperty, run
@@ -17,7 +17,7 @@ from caproto.server import PVGroup, ioc_arg_parser, pvproperty, run
 class SkipWriteIOC(PVGroup):
     """A number that can only become 85."""
 
-    value = pvproperty(value=1, doc="can only become 85")
+    value: Final = pvproperty(value=1, doc="can only become 85")
 
     @value.putter
     async def _put(self, instance: Any, value: Any) -> None:

@@ -11,7 +11,7 @@ thing
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from caproto.server import PVGroup, ioc_arg_parser, pvproperty, run
 
@@ -19,7 +19,7 @@ from caproto.server import PVGroup, ioc_arg_parser, pvproperty, run
 class StartupAndShutdown(PVGroup):
     """A PV with hooks, and a hook for all."""
 
-    thing = pvproperty(value=2, doc="an integer")
+    thing: Final = pvproperty(value=2, doc="an integer")
 
     @thing.startup
     async def _start(self, instance: Any, async_lib: Any) -> None:

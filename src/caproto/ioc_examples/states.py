@@ -15,7 +15,7 @@ my_stately_state
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from caproto.server import PVGroup, PvpropertyInteger, ioc_arg_parser, pvproperty, run
 
@@ -41,9 +41,9 @@ class StateIOC(PVGroup):
         super().__init__(*args, **kwargs)
         self.states[_STATE] = 0
 
-    value = pvproperty(value=1, dtype=MindsStates, doc="counts twice a second")
-    disable_state = pvproperty(value=False, doc="sets the state to 0")
-    enable_state = pvproperty(value=False, doc="sets the state to 1")
+    value: Final = pvproperty(value=1, dtype=MindsStates, doc="counts twice a second")
+    disable_state: Final = pvproperty(value=False, doc="sets the state to 0")
+    enable_state: Final = pvproperty(value=False, doc="sets the state to 1")
 
     @value.scan(period=0.5)
     async def _count(self, instance: Any, async_lib: Any) -> None:

@@ -9,7 +9,7 @@ group1:random, group2:random, group3:random
 from __future__ import annotations
 
 import random
-from typing import Any
+from typing import Any, Final
 
 from caproto.server import PVGroup, SubGroup, ioc_arg_parser, pvproperty, run
 
@@ -26,7 +26,7 @@ class MySubGroup(PVGroup):
         super().__init__(*args, **kwargs)
         self.max_value = max_value
 
-    random = pvproperty(value=1, doc="a random number from 1 to max_value")
+    random: Final = pvproperty(value=1, doc="a random number from 1 to max_value")
 
     @random.scan(period=1.0)
     async def _draw(self, instance: Any, async_lib: Any) -> None:
@@ -47,8 +47,10 @@ class MyPVGroup(PVGroup):
             await instance.write(random.randint(1, 5))
 
     # A class that is declared elsewhere. Further arguments go to its __init__.
-    group2 = SubGroup(MySubGroup, max_value=20)
-    group3 = SubGroup(MySubGroup, prefix="group3:", max_value=10, doc="the prefix may be told")
+    group2: Final = SubGroup(MySubGroup, max_value=20)
+    group3: Final = SubGroup(
+        MySubGroup, prefix="group3:", max_value=10, doc="the prefix may be told"
+    )
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Any
+from typing import Any, Final
 
 from caproto.server import PVGroup, ioc_arg_parser, pvproperty, run
 
@@ -53,11 +53,13 @@ class Thermo(PVGroup):
         super().__init__(*args, **kwargs)
         self._started = time.monotonic()
 
-    readback = pvproperty(value=0.0, name="I", read_only=True, record="ai", doc="temperature")
-    setpoint = pvproperty(value=100.0, name="SP", doc="where it goes")
+    readback: Final = pvproperty(
+        value=0.0, name="I", read_only=True, record="ai", doc="temperature"
+    )
+    setpoint: Final = pvproperty(value=100.0, name="SP", doc="where it goes")
     K = pvproperty(value=10.0, doc="time constant in seconds")
-    omega = pvproperty(value=math.pi, doc="angular frequency in radians per second")
-    Tvar = pvproperty(value=10.0, doc="height of the oscillation")
+    omega: Final = pvproperty(value=math.pi, doc="angular frequency in radians per second")
+    Tvar: Final = pvproperty(value=10.0, doc="height of the oscillation")
 
     @setpoint.putter
     async def _start_again(self, instance: Any, value: Any) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any
+from typing import Any, Final
 
 from caproto.server import PVGroup, ioc_arg_parser, pvproperty, run
 
@@ -34,12 +34,12 @@ def worker(requests: Any, responses: Any) -> None:
 class WorkerThreadIOC(PVGroup):
     """A request and its response."""
 
-    request = pvproperty(value=0, doc="a number for the worker")
-    response = pvproperty(value=0, doc="twice that number")
+    request: Final = pvproperty(value=0, doc="a number for the worker")
+    response: Final = pvproperty(value=0, doc="twice that number")
 
     @request.startup
     async def _start(self, instance: Any, async_lib: Any) -> None:
-        self.requests = async_lib.ThreadsafeQueue()
+        self.requests: Any = async_lib.ThreadsafeQueue()
         responses = async_lib.ThreadsafeQueue()
         threading.Thread(target=worker, args=(self.requests, responses), daemon=True).start()
         while True:

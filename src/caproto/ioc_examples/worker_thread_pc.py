@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any
+from typing import Any, Final
 
 from caproto.server import PVGroup, ioc_arg_parser, pvproperty, run
 
@@ -36,12 +36,12 @@ def worker(requests: Any) -> None:
 class WorkerThreadIOC(PVGroup):
     """A request that takes time."""
 
-    request = pvproperty(value=0, doc="tenths of a second")
+    request: Final = pvproperty(value=0, doc="tenths of a second")
 
     @request.startup
     async def _start(self, instance: Any, async_lib: Any) -> None:
-        self.Queue = async_lib.ThreadsafeQueue
-        self.requests = self.Queue()
+        self.Queue: Any = async_lib.ThreadsafeQueue
+        self.requests: Any = self.Queue()
         threading.Thread(target=worker, args=(self.requests,), daemon=True).start()
 
     @request.putter

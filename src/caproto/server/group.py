@@ -97,6 +97,23 @@ class PVGroup:
         self.groups: dict[str, PVGroup] = {}
         self._create_pvdb()
 
+    def _repr_html_(self) -> str:
+        from .._html import rows_table, shortened
+
+        rows = [
+            (
+                name,
+                attr,
+                shortened(data.value),
+                getattr(data, "units", ""),
+                data.data_type.name,
+                data.severity.name if data.severity else "",
+            )
+            for (attr, data), name in zip(self.attr_pvdb.items(), self.pvdb, strict=True)
+        ]
+        head = ("PV", "attribute", "value", "units", "type", "alarm")
+        return rows_table(head, rows, f"{self.name} {self.prefix}")
+
     @property
     def attr_to_pvname(self) -> dict[str, str]:
         """The full name of each PV by the name of its attribute."""

@@ -175,6 +175,13 @@ class Message:
         fields = ", ".join(f"{name}={self._shown(name)}" for name in self._fields)
         return f"{type(self).__name__}({fields})"
 
+    def _repr_html_(self) -> str:
+        from ..._html import fields_table
+
+        return fields_table(
+            type(self).__name__, ((name, self._shown(name)) for name in self._fields)
+        )
+
     def _shown(self, name: str) -> str:
         """Return what `repr` prints for a field."""
         return repr(getattr(self, name))

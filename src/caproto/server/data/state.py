@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +79,22 @@ class ChannelState:
         """
         if getattr(self, name) != value:
             setattr(self, name, value)
+
+    def _repr_html_(self) -> str:
+        from ..._html import fields_table, shortened
+
+        time = datetime.datetime.fromtimestamp(self.timestamp, datetime.timezone.utc)
+        fields: list[tuple[str, object]] = [
+            ("value", shortened(self.value)),
+            ("type", self.data_type.name),
+            ("elements", f"{self.length} of {self.max_length}"),
+            ("units", getattr(self, "units", "")),
+            ("states", ", ".join(getattr(self, "enum_strings", ()))),
+            ("time", time.isoformat(sep=" ")),
+            ("alarm", f"{self.severity.name} {self.status.name}"),
+        ]
+        title = getattr(self, "pvname", type(self).__name__)
+        return fields_table(title, [field for field in fields if field[1] != ""])
 
     # --- value and length ---
 
