@@ -16,7 +16,7 @@ SOURCES = REPOSITORY / "src" / "caproto"
 IOCS = ("random_walk", "simple")
 PARSER = doctest.DocTestParser()
 
-# What a reader would have at hand, by the file of the docstring.
+# What a reader would have at hand, by the file of the docstring; elsewhere it is what `caproto` itself has.
 AT_HAND = {
     "asyncio/_shortcuts.py": "from caproto.asyncio.client import *",
     "asyncio/client.py": "from caproto.asyncio.client import *",
@@ -33,11 +33,9 @@ AT_HAND = {
     "sync/_subscription.py": "from caproto.sync.client import *",
     "sync/shark.py": "import dpkt\nfrom caproto.sync.shark import shark\n"
     "dpkt.pcap.Writer(open('capture.pcapng', 'wb')).close()",
-    "server/access.py": "from caproto.server import AccessRules",
+    "server/access.py": "from caproto import AccessRights\nfrom caproto.server import AccessRules",
     "server/autosave.py": "from caproto.server import pvproperty\nfrom caproto.server.autosave import autosaved",
     "testing/_fake_ioc.py": "from caproto.testing import serve",
-    "_log.py": "from caproto import *",
-    "_addresses.py": "from caproto import *",
     "_protocol/filters.py": "from caproto._protocol.filters import *",
 }
 AFTERWARDS = {
@@ -65,12 +63,13 @@ def docstrings(source: Path) -> Iterator[str]:
 def page_of(source: Path) -> str:
     """Return the docstrings of a file as a page."""
     name = str(source.relative_to(SOURCES))
+    at_hand = AT_HAND.get(name, "from caproto import *")
     dialogues = list(docstrings(source))
-    text = AT_HAND.get(name, "") + "".join(dialogues)
+    text = at_hand + "".join(dialogues)
     parts = [f"<!-- ioc: caproto.ioc_examples.{ioc} -->" for ioc in IOCS if f"{ioc}:" in text]
     for dialogue in dialogues:
         parts += [
-            f"```python\n{AT_HAND.get(name, '')}\n```",
+            f"```python\n{at_hand}\n```",
             f"<!-- ends after: 3 -->\n<!-- output left out -->\n<!-- numbers vary -->\n```pycon\n{dialogue}\n```",
             f"```python\n{AFTERWARDS.get(name, '')}\n```",
         ]

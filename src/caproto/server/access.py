@@ -84,8 +84,9 @@ class AccessRules:
     ...         "rules": [{"pvs": "IOC:setpoint*", "hosts": "10.1.0.0/16", "write": True}],
     ...     }
     ... )
-    >>> rules.rights("IOC:setpoint1", user="ada", host_name="lab", address="10.1.7.7")
-    <AccessRights.READ|WRITE: 3>
+    >>> rights = rules.rights("IOC:setpoint1", user="ada", host_name="lab", address="10.1.7.7")
+    >>> AccessRights.WRITE in rights
+    True
     """
 
     def __init__(self, rules: Mapping[str, Any] | Iterable[Mapping[str, Any]] = ()) -> None:
