@@ -265,15 +265,21 @@ async def test_wait_for_write_does_not_stop_an_event_loop() -> None:
 
 async def test_stop_and_start_of_the_ioc() -> None:
     states: list[str] = []
+    gone = asyncio.Event()
+
+    def on_state(pv: Any, state: str) -> None:
+        states.append(state)
+        if state == "disconnected":
+            gone.set()
+
     with serve({"pv": 1.5}) as ioc:
-        async with asyncio_client.Context() as ctx:
-            (pv,) = await ctx.get_pvs(
-                "pv", connection_state_callback=lambda pv, state: states.append(state)
-            )
+        async with asyncio_client.Context(max_workers=0) as ctx:
+            (pv,) = await ctx.get_pvs("pv", connection_state_callback=on_state)
             await pv.wait_for_connection(timeout=20)
             port = ioc.port
             ioc.stop()
             assert "stopped" in repr(ioc)
+            await asyncio.wait_for(gone.wait(), 20)
             with pytest.raises(CaprotoTimeoutError):
                 await pv.read(timeout=0.05)
             ioc["pv"] = 2.5
@@ -347,7 +353,7 @@ async def test_cut_connections_come_back() -> None:
             back.set()
 
     with serve({"pv": 1.5}) as ioc:
-        async with asyncio_client.Context() as ctx:
+        async with asyncio_client.Context(max_workers=0) as ctx:
             (pv,) = await ctx.get_pvs("pv", connection_state_callback=on_state)
             await pv.wait_for_connection(timeout=20)
             ioc.disconnect_clients()
@@ -360,7 +366,7 @@ async def test_cut_connections_come_back() -> None:
 async def test_access_is_taken_away_and_given_back() -> None:
     told: asyncio.Queue[Any] = asyncio.Queue()
     with serve({"pv": 1.5}) as ioc:
-        async with asyncio_client.Context() as ctx:
+        async with asyncio_client.Context(max_workers=0) as ctx:
             (pv,) = await ctx.get_pvs(
                 "pv", access_rights_callback=lambda pv, rights: told.put_nowait(rights)
             )
