@@ -127,9 +127,12 @@ class Page:
         """End what goes on."""
         try:
             self.loop.run_until_complete(self.loop.shutdown_asyncgens())
-            left = [str(task) for task in asyncio.all_tasks(self.loop)]
+            left = asyncio.all_tasks(self.loop)
+            for task in left:
+                task.cancel()
             if left:
-                raise PageError(f"the page leaves tasks behind: {left}")
+                self.loop.run_until_complete(asyncio.wait(left))
+                raise PageError(f"the page leaves tasks behind: {[str(task) for task in left]}")
         finally:
             self.loop.close()
             for program in self.programs:

@@ -41,7 +41,6 @@ def run(text: str, folder: Path) -> int:
 
 
 @pytest.mark.parametrize("what", FALSE)
-@pytest.mark.leaks_allowed  # the task that is left behind
 def test_a_page_that_does_not_tell_the_truth_fails(what: str, tmp_path: Path) -> None:
     with pytest.raises((PageError, ValueError, SyntaxError)):
         run(FALSE[what], tmp_path)
