@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 import struct
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from caproto import ChannelDouble, ChannelType
 from caproto.server import ClientLimits
+from tests.conftest import Loopback
 from tests.support.raw_messages import raw_message
 
 from .raw_client import RawClient, serving
@@ -229,3 +231,41 @@ async def test_arrays_grow_shrink_and_vanish_with_a_count_of_zero(loopback: Any)
             answer = await client.next()
             assert (answer.data_count, answer.payload) == (len(values), payload)
         await client.close()
+
+
+async def test_client_whose_large_updates_never_end_is_heard_all_the_same(
+    loopback: Loopback,
+) -> None:
+    """It asks to hold back (EVENTS_OFF), and to read: neither may wait for a pause that never comes."""
+    image = ChannelDouble(value=[0.0] * 500_000, max_length=500_000)
+    ended = asyncio.Event()
+
+    async def change_for_ever() -> None:
+        numbers = itertools.count()
+        while not ended.is_set():
+            await image.write([float(next(numbers))] * 500_000)
+            await asyncio.sleep(0)
+
+    async with serving({"image": image}):
+        client = await RawClient.connect(loopback.ca_port)
+        try:
+            sid = await client.create("image")
+            changing = asyncio.create_task(change_for_ever())
+            await client.subscribe(sid)
+            for _ in range(3):
+                assert (await client.next()).command == 1
+            client.send(raw_message(8), raw_message(15, 6, 1, sid, 77))
+            seen = 0
+            while (message := await client.next()).command != 15:
+                seen += 1
+            assert message.p2 == 77
+            assert seen < 20  # what was under way
+            # And no update more, until it asks to go on.
+            client.send(raw_message(15, 6, 1, sid, 78))
+            assert (await client.next()).p2 == 78
+            client.send(raw_message(9))
+            assert (await client.next()).command == 1
+        finally:
+            ended.set()
+            await changing
+            await client.close()

@@ -100,6 +100,7 @@ class CircuitProtocol(asyncio.BufferedProtocol):
         self._context = context
         self._client: VirtualCircuit | None = None
         self._buffer = memoryview(bytearray(_CHUNK))
+        self._catching_up = False
         self._circuit: ServerCircuit
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -152,14 +153,29 @@ class CircuitProtocol(asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         """Hold updates and answers back, and take no more requests, until the client has caught up."""
+        self._catching_up = False
         self._circuit.pause()
         self._transport.pause_reading()
 
     def resume_writing(self) -> None:
-        """Go on."""
+        """Take requests again, and go on to send when those that have arrived meanwhile are read.
+
+        Large updates that never end would otherwise stop the reading each time before it has begun, and nobody would
+        hear that the client has asked to hold back (EVENTS_OFF), for example.
+        """
         if self._transport.is_closing():
             return
+        self._catching_up = True
         self._transport.resume_reading()
+        # The first turn of the loop finds out what has arrived, and the second has read it.
+        call_soon = self._context.loop.call_soon
+        call_soon(call_soon, self._resume)
+
+    def _resume(self) -> None:
+        """Send on, unless that has to wait again."""
+        if not self._catching_up or self._transport.is_closing():
+            return
+        self._catching_up = False
         try:
             self._circuit.resume()
         except Exception as error:

@@ -37,6 +37,7 @@ _ALLOCMEM = int(CAStatus.ECA_ALLOCMEM)
 _OLDEST_VERSION = 4
 _CREATE_CHAN = int(Command.CREATE_CHAN)
 _SHORT_COUNT_LIMIT = 0xFFFE
+_FLOW_CONTROL = (int(Command.EVENTS_OFF), int(Command.EVENTS_ON))
 
 RightsOf: TypeAlias = Callable[[str, str, str, str], AccessRights]
 
@@ -247,7 +248,9 @@ class ServerCircuit:
         self._handlers[:] = [self._defer] * COMMANDS
 
     def resume(self) -> None:
-        """Go on: the newest update of each subscription that had any, then the requests that wait.
+        """Go on: the requests that wait, then the newest update of each subscription that had any.
+
+        The other way round, a client whose large updates never end would never get an answer.
 
         Raises
         ------
@@ -258,10 +261,10 @@ class ServerCircuit:
             return
         self._paused = False
         self._restore_handlers()
-        self._release()
         while self._deferred and not self._paused:
             head, payload = self._deferred.popleft()
             self._handlers[head[0]](head, payload)
+        self._release()
 
     def _restore_handlers(self) -> None:
         self._handlers[:] = (
@@ -269,7 +272,10 @@ class ServerCircuit:
         )
 
     def _defer(self, head: Head, payload: Buffer) -> None:
-        """Keep a request until the client has caught up."""
+        """Keep a request until the client has caught up; what says that it cannot is heard at once."""
+        if head[0] in _FLOW_CONTROL:
+            self._plain_handlers[head[0]](head, payload)
+            return
         self._deferred.append((head, payload))
 
     def _release(self) -> None:
