@@ -373,7 +373,9 @@ async def _own_write_from_dbr(self: ChannelDouble, data: Any, *args: Any, **kwar
 
 
 @pytest.mark.parametrize(
-    "methods", [{"auth_write": _own_auth_write}, {"write_from_dbr": _own_write_from_dbr}], ids=str
+    "methods",
+    [{"auth_write": _own_auth_write}, {"write_from_dbr": _own_write_from_dbr}],
+    ids=lambda methods: next(iter(methods)),
 )
 def test_overridden_methods_get_a_sequence_of_one_element(methods: dict[str, Any]) -> None:
     data = type("Own", (ChannelDouble,), methods)(value=0.0)
