@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..client.circuit import Circuit
 
-__all__ = ["BACKLOG_HIGH", "BACKLOG_LOW", "BYTES_HIGH", "BYTES_LOW", "Backlog"]
+__all__ = ["BACKLOG_HIGH", "BACKLOG_LOW", "BYTES_HIGH", "BYTES_LOW", "BYTES_MOST", "Backlog"]
 
 BACKLOG_HIGH = 10_000
 """As many updates may wait for a slow consumer before the server is asked to hold back."""
@@ -15,6 +15,8 @@ BACKLOG_LOW = 1_000
 """When so few are left it may send again."""
 BYTES_HIGH = 64 << 20
 BYTES_LOW = 16 << 20
+BYTES_MOST = 80 << 20
+"""From here on the newest update takes the place of the one before it."""
 
 
 class Backlog:
@@ -33,8 +35,12 @@ class Backlog:
         self._count = self._bytes = 0
         self._held: Circuit | None = None
 
-    def added(self, nbytes: int, circuit: Circuit | None) -> None:
-        """Count one more."""
+    def added(self, nbytes: int, circuit: Circuit | None) -> bool:
+        """Count one more; return True if another one has to go for it.
+
+        That a server is asked to hold back is not enough: while the value goes on changing, a C server goes on to send
+        what it had to merge (``event_read`` in ``dbEvent.c`` of EPICS base).
+        """
         self._count += 1
         self._bytes += nbytes
         if (
@@ -45,6 +51,7 @@ class Backlog:
             self.release()  # after a reconnection it is another circuit
             self._held = circuit
             circuit.suspend(self)
+        return self._bytes > BYTES_MOST
 
     def taken(self, nbytes: int) -> None:
         """Count one less."""

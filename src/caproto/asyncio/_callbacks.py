@@ -98,13 +98,17 @@ class CoroutineQueue:
         self._running = False
         self._backlog = Backlog()
 
-    def push(self, item: Any, circuit: Circuit | None = None, nbytes: int = 0) -> None:
-        """Add an update of so many bytes."""
-        self._items.append((item, nbytes))
-        self._backlog.added(nbytes, circuit)
+    def push(self, item: Any, circuit: Circuit | None = None, nbytes: int = 0) -> bool:
+        """Add an update of so many bytes; return True if it took the place of the one before it."""
+        items = self._items
+        replaces = self._backlog.added(nbytes, circuit) and bool(items)
+        if replaces:
+            self._backlog.taken(items.pop()[1])
+        items.append((item, nbytes))
         if not self._running:
             self._running = True
             start_task(asyncio.get_running_loop(), self._run(), self._tasks)
+        return replaces
 
     async def _run(self) -> None:
         items = self._items

@@ -317,7 +317,8 @@ class Subscription(SubscriptionCore):
 
     def _queue_sink(self, queue: CoroutineQueue) -> Sink:
         def sink(sub: Any, message: EventAddResponse) -> None:
-            queue.push(message, sub.circuit, message.payload_size)
+            if queue.push(message, sub.circuit, message.payload_size):
+                sub.dropped += 1
 
         return sink
 

@@ -31,7 +31,9 @@ class Mailbox:
         """Add an update."""
         items = self._items
         if not self._latest:
-            self._backlog.added(message.payload_size, sub.circuit)
+            if self._backlog.added(message.payload_size, sub.circuit) and items:
+                self._backlog.taken(items.pop().payload_size)
+                sub.dropped += 1
         elif items:
             items.clear()
             sub.dropped += 1
