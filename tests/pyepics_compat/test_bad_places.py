@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 import threading
 from typing import Any
 
@@ -26,6 +27,10 @@ def alarm_restored() -> Any:
     signal.signal(signal.SIGALRM, before)
 
 
+@pytest.mark.skipif(
+    "coverage" in sys.modules,
+    reason="coverage takes a lock for each line's context, which a signal handler cannot take again",
+)
 @pytest.mark.timeout(method="thread")  # the other method needs the signal for itself
 def test_signal_handlers_that_read_and_make_pvs_interrupt_a_busy_main_thread(
     c_ioc_env: CIoc, alarm_restored: None
