@@ -12,6 +12,9 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 COVERAGE_MIN := 95
 COVERAGE_OF := src/caproto/_protocol/*,src/caproto/client/*,src/caproto/server/*
 
+# How many tests run at a time. They wait more than they work: four keep two processors busy.
+JOBS ?= 4
+
 CODE := $(wildcard src tests examples benchmarks fuzz docs)
 
 .DEFAULT_GOAL := help
@@ -38,7 +41,7 @@ demo: venv ## start the random-walk IOC and run the tutorial against it
 
 .PHONY: test
 test: venv ## run all tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 .PHONY: check
 check: format-check lint types verify-types layers docs coverage fuzz-quick bench-micro-once ## what every change must pass; CI runs this
@@ -73,7 +76,7 @@ layers: venv ## check that no layer imports a higher one
 .PHONY: coverage
 coverage: venv ## run all tests and see which branches they reach
 	$(BIN)/coverage erase
-	$(BIN)/python -m pytest --cov --cov-report= $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report= $(ARGS)
 	$(BIN)/coverage report
 	$(BIN)/coverage report --fail-under=$(COVERAGE_MIN) --include='$(COVERAGE_OF)'
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +60,13 @@ class Watching(LibcaClient):
         self.send(json.dumps([name, value]))
 
     def until(self, name: str, value: Any) -> list[tuple[str, Any]]:
-        """Wait for an update; return all updates so far."""
+        """Wait until a PV has a value; return all updates so far."""
+        return self.until_true(name, lambda update: update == value)
+
+    def until_true(self, name: str, condition: Callable[[Any], object]) -> list[tuple[str, Any]]:
+        """Wait until a PV has a value for which `condition` holds; return all updates so far."""
         updates: list[tuple[str, Any]] = []
-        while not updates or updates[-1] != (name, value):
+        while not updates or updates[-1][0] != name or not condition(updates[-1][1]):
             updates.append(tuple(self.next_event()))
         return updates
 

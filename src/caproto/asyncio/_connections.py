@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .._errors import CaprotoError
+from ..client.pv import PVState
 from ..client.requests import Wait
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["wait_for_all"]
 
 logger = logging.getLogger("caproto.ctx")
+_CONNECTED = PVState.CONNECTED
 
 
 class _Group:
@@ -84,7 +86,7 @@ async def wait_for_all(
     deadline = float("inf") if timeout is None else loop.time() + timeout
     waits = []
     for pv in pvs:
-        if pv.connected:
+        if pv.state is _CONNECTED:
             group.end(pv, None)
             continue
         pv.engine.activate(pv)
@@ -95,7 +97,8 @@ async def wait_for_all(
         if len(group.errors) < len(pvs):
             await group.finished
     finally:
-        for wait in waits:
-            wait.pv.remove_wait(wait)  # type: ignore[attr-defined]
+        if len(group.errors) < len(pvs) or any(group.errors.values()):
+            for wait in waits:
+                wait.pv.remove_wait(wait)  # type: ignore[attr-defined]
     group.tell()
     return {pv: group.errors[pv] for pv in pvs}

@@ -15,12 +15,11 @@ from .._constants import MAX_PRIORITY
 from .._env import ClientSettings
 from .._errors import (
     CaprotoError,
-    CaprotoTypeError,
     CaprotoValueError,
     ContextDisconnectedError,
 )
 from .._protocol.messages import ReadNotifyResponse, WriteNotifyResponse
-from .._protocol.messages.base import checked_name
+from .._protocol.messages.base import check_names
 from ..client.circuit import Circuit
 from ..client.engine import ClientEngine
 from ..client.pv import DataType, PVCore, PVState
@@ -216,10 +215,7 @@ class Context:
             raise ContextDisconnectedError(self._engine.why_closed)
         if priority not in range(MAX_PRIORITY + 1):
             raise CaprotoValueError(f"priority={priority!r} must be a whole number from 0 to 99")
-        for name in names:
-            if not isinstance(name, str):
-                raise CaprotoTypeError(f"the name of a PV is a str, not {name!r}")
-            checked_name(name)
+        check_names(names)
         with NoCollection(len(names)):
             pvs = [
                 self._get_pv(

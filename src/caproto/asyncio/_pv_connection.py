@@ -148,24 +148,25 @@ class PVConnection(PVCore):
         pool = self._pool
         if pool is not None and pool not in circuit.runners:
             circuit.runners.append(pool)
-        if self._waits and any(wait.for_search for wait in self._waits):
-            self._end_waits([wait for wait in self._waits if wait.for_search])
+        waits = self._waits
+        if waits and any(wait.for_search for wait in waits):
+            self._waits = [wait for wait in waits if not wait.for_search]
+            self._end_waits([wait for wait in waits if wait.for_search])
 
     def on_connected(self) -> None:
         """Tell everybody who waits."""
         for sub in self.subscriptions or ():
             sub.channel_opened()  # type: ignore[attr-defined]
-        if self._waits:
-            self._end_waits(list(self._waits))
-        self.connection_state_changed("connected", self.channel)
+        waits = self._waits
+        if waits:
+            self._waits = None
+            self._end_waits(waits)
+        if self._connection_state_callback is not None:
+            self.connection_state_changed("connected", self.channel)
 
     def on_disconnected(self) -> None:
         """Tell the callbacks."""
         self.connection_state_changed("disconnected", self.channel)
-
-    def on_access_rights(self, rights: AccessRights) -> None:
-        """Tell the callbacks."""
-        self.access_rights_changed(rights)
 
     def on_closed(self) -> None:
         """End the iterations: there will be no more updates."""
@@ -182,6 +183,8 @@ class PVConnection(PVCore):
         if self._access_rights_callback is not None:
             self._access_rights_callback.process(self.front, rights)
 
+    on_access_rights = access_rights_changed
+
     def connection_state_changed(self, state: str, channel: ClientChannel | None) -> None:
         """Tell the connection state callbacks.
 
@@ -194,9 +197,8 @@ class PVConnection(PVCore):
             self._connection_state_callback.process(self.front, state)
 
     def _end_waits(self, waits: list[Wait]) -> None:
-        assert self._waits is not None
+        """End waits that this PV has let go of."""
         for wait in waits:
-            self._waits.remove(wait)
             self.engine.end_wait(wait)
             if not wait.waiter.done():
                 wait.waiter.set_result(None)

@@ -120,7 +120,8 @@ class ClientEngine:
     def add_wait(self, wait: Wait) -> None:
         """End `wait` when its PV is found or connected, or its time is over."""
         self._waits[wait] = None
-        self.wake_for(wait.deadline)
+        if wait.deadline < self.wake:
+            self.wake_for(wait.deadline)
 
     def end_wait(self, wait: Wait) -> None:
         """Forget `wait`, whether it was fulfilled or given up."""

