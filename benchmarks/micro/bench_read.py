@@ -12,15 +12,16 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.micro.bench_monitor import report
 from caproto.asyncio.client import PV, Context
-from tests.support import CIoc
+from tests.support import CIoc, write_bulk_database
 
 READS = 1_000
+PVS = 1_000
 DATABASE = 'record(ao, "bench:ao") { field(VAL, "1.5") field(PINI, "YES") }\n'
 
 
 @pytest.fixture(scope="module")
 def ioc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CIoc]:
-    """Run a C IOC with one record, on the processor that the client runs on, too.
+    """Run a C IOC, on the processor that the client runs on, too.
 
     On different processors a round trip takes 20 or 70 us, as the kernel's wake-ups will have it.
     """
@@ -29,7 +30,8 @@ def ioc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CIoc]:
     folder: Path = tmp_path_factory.mktemp("ioc")
     database = folder / "bench.db"
     database.write_text(DATABASE)
-    with CIoc(database, folder=folder) as ioc:
+    write_bulk_database(folder / "bulk.db", PVS)
+    with CIoc(database, folder / "bulk.db", folder=folder) as ioc:
         yield ioc
     os.sched_setaffinity(0, everywhere)
 
@@ -52,6 +54,21 @@ def test_read_round_trip(benchmark: BenchmarkFixture, ioc: CIoc, data_type: str)
     run(context.disconnect())
     loop.close()
     report(benchmark, READS)
+
+
+def test_read_many(benchmark: BenchmarkFixture, ioc: CIoc) -> None:
+    """Guards the path of `Context.read_many`: no object per PV on the way out, one look at each kind of PV."""
+    os.environ.update(ioc.client_env())
+    loop = asyncio.new_event_loop()
+    run = loop.run_until_complete
+    context = run(_context())
+    pvs = run(context.get_pvs(*(f"bulk:{index}" for index in range(PVS))))
+    assert not any(run(context.wait_for_connections(*pvs, timeout=20)).values())
+    answers = benchmark(lambda: run(context.read_many(pvs)))
+    assert [answer.value for answer in answers[:3]] == [0, 1, 2]
+    run(context.disconnect())
+    loop.close()
+    report(benchmark, PVS)
 
 
 async def _context() -> Context:

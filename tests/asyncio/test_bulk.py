@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from caproto import (
+    CaprotoError,
     CaprotoTimeoutError,
     ContextDisconnectedError,
     ReadNotifyResponse,
@@ -35,6 +37,34 @@ async def test_writes_to_names_of_which_one_does_not_exist(c_ioc_env: CIoc) -> N
         assert list(results) == [missing, there]
         assert isinstance(results[missing], CaprotoTimeoutError)
         assert isinstance(results[there], WriteNotifyResponse)
+
+
+@pytest.mark.parametrize("data_type", [["time"], "nonsense", 99])
+async def test_a_type_that_does_not_exist_is_the_result_of_each_read(
+    c_ioc_env: CIoc, data_type: Any
+) -> None:
+    async with Context(timeout=10) as ctx:
+        pvs = await ctx.get_pvs("IO:ai", "IO:longin", "IO:wf:long")
+        await ctx.wait_for_connections(*pvs)
+        results = await ctx.read_many(pvs, data_type=data_type)
+        for pv, result in zip(pvs, results, strict=True):
+            assert isinstance(result, CaprotoError)
+            assert pv.name in str(result)
+
+
+async def test_pvs_of_different_types_and_lengths_are_read_as_what_they_are(
+    c_ioc_env: CIoc,
+) -> None:
+    async with Context(timeout=10) as ctx:
+        pvs = await ctx.get_pvs("IO:wf:long", "IO:ai", "IO:longin", "IO:stringin", "IO:ai")
+        await ctx.wait_for_connections(*pvs)
+        for data_type in (None, "time"):
+            results = await ctx.read_many(pvs, data_type=data_type)
+            singly = [await pv.read(data_type=data_type) for pv in pvs]
+            for many, one in zip(results, singly, strict=True):
+                assert isinstance(many, ReadNotifyResponse)
+                assert (many.data_type, many.data_count) == (one.data_type, one.data_count)
+                assert (str(many.value), str(many.metadata)) == (str(one.value), str(one.metadata))
 
 
 async def test_reads_are_repeated_when_their_circuit_fails(

@@ -311,8 +311,8 @@ class Context:
         ------
         ContextDisconnectedError
         """
-        bodies = [(pv, (data_type, data_count)) for pv in pvs]
-        return await bulk_read(self, bodies, self._seconds(timeout))
+        wish = (data_type, data_count)
+        return await bulk_read(self, [(pv, wish) for pv in pvs], self._seconds(timeout))
 
     async def write_many(
         self,

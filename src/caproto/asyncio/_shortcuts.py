@@ -132,7 +132,8 @@ async def caget(
     """
     wanted = _time_type(datatype)
     pvs = await _pvs_of(names)
-    wishes: list[tuple[PV, Any]] = [(pv, (wanted, count)) for pv in pvs]
+    wish = (wanted, count)
+    wishes: list[tuple[PV, Any]] = [(pv, wish) for pv in pvs]
     if control:
         wishes += [(pv, ("control", 1)) for pv in pvs]
     answers = await bulk_read(await default_context(), wishes, timeout)
