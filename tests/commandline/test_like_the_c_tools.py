@@ -22,7 +22,9 @@ pytestmark = [
 ]
 
 SCALARS = "G:ao G:alarm G:tiny G:huge G:udf G:long G:hex G:bo G:mbbo G:string G:quote X:nan X:inf"
-ARRAYS = "G:wfd G:wff G:wfl G:wfs G:wfc G:wfstr G:empty X:uchar X:short X:shorts X:wfenum X:one"
+ARRAYS = (
+    "G:wfd G:wff G:wfl G:wfs G:wfc G:wfstr G:empty X:uchar X:short X:shorts X:wfenum X:one X:char"
+)
 EVERYTHING = f"{SCALARS} {ARRAYS} X:a-rather-long-name-of-more-than-thirty-characters"
 
 # Options of caget that each are tried on every kind of PV.
@@ -66,6 +68,12 @@ GET_OPTIONS = """
 -n -0x
 -n -0b
 -lx -0o
+-l x
+-l b -t
+-0 xlx
+-f 3.7
+-# 2x
+-p 2.5
 -F ,
 -F ;
 -F , -a
@@ -163,6 +171,8 @@ ODD = [
     ["caget", "-d", "DBR_LONG", "X:noread"],
     ["caget", "-c", "X:noread"],
     ["caget", "-w", "0.1", "G:nope"],
+    ["caget", "-w", "0", "G:ao"],
+    ["caget", "-w", "0.1", "G:ao.TIME"],
     ["caget", "-w", "0.1", "--", "-t"],
     ["caget", "-c", "-d", "DBR_SHORT", "G:string"],
     ["caget", "-c", "-d", "DBR_LONG", "G:string", "G:ao"],
@@ -175,11 +185,18 @@ ODD = [
     ["caget", "-S", "-d", "DBR_TIME_CHAR", "G:wfc"],
     ["caget", "-#", "2", "-d", "DBR_TIME_DOUBLE", "G:wfd"],
     ["caget", "-s", "-d", "DBR_DOUBLE", "G:ao"],
+    ["caget", "-d", "DBR_DOUBLE", "-0x", "G:ao", "G:long", "G:mbbo"],
+    ["caget", "-0x", "-d", "DBR_DOUBLE", "G:ao", "G:long", "G:mbbo"],
+    ["caget", "-0x", "-d", "DBR_STS_ENUM", "G:ao", "G:mbbo"],
+    ["caget", "-S", "-d", "DBR_CHAR", "X:char", "G:wfc"],
+    ["caget", "-#", "1", "-S", "-d", "DBR_CHAR", "X:char", "G:wfc"],
     ["cainfo"],
     ["cainfo", "-t"],
     ["cainfo", "-w", "0.1", "G:nope"],
     ["cainfo", "-w", "5", "-p", "3", "G:ao"],
     ["cainfo", "-s", "0", "G:ao"],
+    ["cainfo", "-s", "x", "G:ao"],
+    ["cainfo", "-w", "0", "G:ao"],
     ["camonitor"],
     ["camonitor", "-y"],
     ["caput"],
@@ -199,6 +216,8 @@ PUTS = [
     ["-c", "-t", "G:w1", "abc"],
     ["-c", "-t", "G:w1", "7"],
     ["-n", "G:w1", "3.5"],
+    ["-w", "0", "G:w1", "3.5"],
+    ["-a", "G:w1", "1"],
     ["-n", "G:w1", "x"],
     ["-S", "G:w1", "3"],
     ["-l", "G:w1", "8"],
@@ -218,6 +237,14 @@ PUTS = [
     ["-n", "G:mbbo", "one"],
     ["-s", "G:mbbo", "2"],
     ["-s", "G:mbbo", "nope"],
+    ["-ns", "G:mbbo", "one"],
+    ["-ns", "G:mbbo", "1"],
+    ["-sn", "G:mbbo", "1"],
+    ["-sn", "G:mbbo", "one"],
+    ["-S", "G:mbbo", "one"],
+    ["G:mbbo", "4294967297"],
+    ["G:mbbo", "1e400"],
+    ["-n", "X:wfenum", "65535"],
     ["G:mbbo", "two words"],
     ["G:mbbo", "two", "words"],
     ["G:mbbo", "2"],
@@ -231,6 +258,13 @@ PUTS = [
     ["-a", "G:mbbo", "1", "two words"],
     ["-a", "G:w3", "3", "1", "2", "3"],
     ["-a", "G:w3", "1", "2", "3"],
+    ["-a", "G:w3", "0"],
+    ["-a", "G:w3", "2"],
+    ["-S", "-a", "G:w3", "2", "7", "8"],
+    ["-a", "-S", "G:w4", "2", "7", "8"],
+    ["-S", "-a", "G:w4", "2", "7", "8"],
+    ["-S", "X:char", ""],
+    ["-S", "G:w4", r"\xe9\xff"],
     ["-a", "G:w3", "x", "2", "3"],
     ["-a", "G:w3", "5", "2", "3"],
     ["-a", "G:w3", "2", "a", "b"],
@@ -253,6 +287,12 @@ PUTS = [
     ["-F", ",", "G:w5", "two words"],
     ["G:w5", ""],
     ["G:w5", r"a\tb\\c"],
+    ["G:w5", r"\101\0"],
+    ["G:w5", r"a\xgb"],
+    ["G:w5", r"\x"],
+    ["G:w5", r"\x4\x414"],
+    ["G:w5", r"\xe9\xff"],
+    ["G:w5", "a\\"],
     ["G:w5", "x" * 60],
     ["G:w5", "\xe9t\xe9"],
     ["-S", "G:w5", "text"],
@@ -340,6 +380,15 @@ def _difference(command: tuple[str, ...], theirs: Outcome, ours: Outcome) -> str
 @pytest.mark.parametrize("options", ["", *GET_OPTIONS])
 def test_get_prints_every_kind_of_pv_like_caget(values: CIoc, run: Run, options: str) -> None:
     assert not _compare(run, values, "caget", *options.split(), *EVERYTHING.split())
+
+
+@pytest.mark.parametrize("options", [["-a"], ["-a", "-c"], ["-a", "-F", ","]], ids=" ".join)
+def test_get_shows_when_a_value_could_not_be_read_like_caget(
+    values: CIoc, run: Run, options: list[str]
+) -> None:
+    command = ("caget", *options, "X:noread", "G:ao")
+    theirs = run_c_tool(values.client_env(TZ="UTC"), *command)
+    assert _timeless(run(*command)).stdout == _timeless(theirs).stdout
 
 
 @pytest.mark.parametrize("kind", TYPES)

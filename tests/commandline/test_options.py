@@ -68,6 +68,9 @@ def test_no_option_stands_for_two_things_and_help_shows_each(command: Command) -
         (["-tlx", "pv"], ["-t", "-lx", "pv"]),
         (["-nF,", "pv"], ["-n", "-F", ",", "pv"]),
         (["-0x"], ["-0", "x"]),
+        (["-l", "x", "pv"], ["-lx", "pv"]),
+        (["-tl", "x", "pv"], ["-t", "-lx", "pv"]),
+        (["-l", "x"], ["x", "-l"]),
         (["pv", "-t"], ["-t", "pv"]),
         (["--timeout=3"], ["-w", "3"]),
         (["--timeout", "3"], ["-w3"]),
@@ -163,7 +166,7 @@ def test_types_that_cannot_be_read_are_refused(text: str) -> None:
 def test_values_of_an_array_in_both_ways() -> None:
     assert array_words(["3", "1", "2", "3"]) == ["1", "2", "3"]
     assert array_words(["1 2 3"]) == ["1", "2", "3"]
-    assert array_words(["1"]) == [""]
+    assert array_words(["1"]) == []
 
 
 def test_enums_name_their_labels_when_a_label_is_wrong() -> None:

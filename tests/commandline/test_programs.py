@@ -22,6 +22,7 @@ from tests.support import (
 from tests.support.process import REPOSITORY
 
 from .conftest import Run
+from .zsh import InteractiveZsh
 
 
 def _run(
@@ -205,6 +206,68 @@ def test_bash_completes_options_and_their_arguments(tmp_path: Path) -> None:
     assert _complete_in_bash("caproto-info --js", tmp_path) == ["--json"]
     assert _complete_in_bash("caproto-shark --js", tmp_path) == ["--json"]
     assert _complete_in_bash("caproto-repeater --q", tmp_path) == ["--quiet"]
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+def test_bash_completes_files_where_they_are_wanted(tmp_path: Path) -> None:
+    script = tmp_path / "completion.bash"
+    script.write_text(completion.script("bash"))
+    done = subprocess.run(
+        ["bash", "-euc", f"source {script}; complete -p"],
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    kinds = {line.split()[-1]: "-o default" in line for line in done.stdout.splitlines()}
+    assert kinds["caproto-shark"]
+    assert not kinds["caproto-get"]
+
+
+COMPLETIONS = [
+    ("caproto-get --ti", "--timeout"),
+    ("caproto-get -d TIME_D", "TIME_DOUBLE"),
+    ("caproto-get --file na", "names.txt"),
+    ("caproto-put @na", "names.txt"),
+    ("caproto-monitor -t ", "sI"),
+    ("caproto-shark ca", "capture.pcap"),
+    ("caproto-shark --js", "--json"),
+    ("caproto-repeater --qu", "--quiet"),
+]
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="there is no fish")
+@pytest.mark.parametrize(("line", "offered"), COMPLETIONS)
+def test_fish_completes_options_and_their_arguments(
+    tmp_path: Path, line: str, offered: str
+) -> None:
+    for name in ("names.txt", "capture.pcap", "script"):
+        (tmp_path / name).write_text(completion.script("fish") if name == "script" else "")
+
+    def offers(line: str) -> list[str]:
+        done = subprocess.run(
+            ["fish", "--no-config", "-c", f"source script; complete -C '{line}'"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=20,
+        )
+        assert done.stderr == ""
+        return [each.split("\t")[0].removeprefix("@") for each in done.stdout.splitlines()]
+
+    assert offered in offers(line)
+    assert offers("caproto-get na") == []  # a name of a PV is no name of a file
+    assert "names.txt" not in offers("caproto-monitor -t ")
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="there is no zsh")
+@pytest.mark.parametrize(("line", "offered"), COMPLETIONS)
+def test_zsh_completes_options_and_their_arguments(tmp_path: Path, line: str, offered: str) -> None:
+    for name in ("names.txt", "capture.pcap", "script"):
+        (tmp_path / name).write_text(completion.script("zsh") if name == "script" else "")
+    with InteractiveZsh(tmp_path) as zsh:
+        zsh.run("autoload -U compinit; compinit -u -D; source script")
+        zsh.type(line + "\t")
+        zsh.read_until(offered)
 
 
 @pytest.mark.parametrize(

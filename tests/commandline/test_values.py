@@ -40,9 +40,16 @@ def test_escaped_text_is_printable_and_can_be_read_back(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("typed", "meant"),
-    [(r"a\tb", "a\tb"), (r"\x41\101", "AA"), (r"\q\\", "q\\"), (r"\0", "\0"), ("ends\\", "ends\\")],
+    [
+        (r"a\tb", "a\tb"),
+        (r"\x41\101", "A101"),
+        (r"\xe9\x4\xg", "\xe9\x04g"),
+        (r"\q\\", "q\\"),
+        (r"\0", "\0"),
+        ("ends\\", "ends"),
+    ],
 )
-def test_typed_escapes_are_those_of_c(typed: str, meant: str) -> None:
+def test_typed_escapes_are_those_of_epics(typed: str, meant: str) -> None:
     assert unescape(typed) == meant
 
 

@@ -171,7 +171,9 @@ class SharedBroadcaster:
             if hosts:
                 return f"There is no address to search: {hosts} of EPICS_CA_ADDR_LIST could not be looked up yet."
             return "There is no address to search: set EPICS_CA_ADDR_LIST, or EPICS_CA_AUTO_ADDR_LIST=YES."
-        often = f"{search.attempts} times" if search is not None else "no longer"
+        often = "no longer"
+        if search is not None:
+            often = "once" if search.attempts == 1 else f"{search.attempts} times"
         if search is not None and search.refused is not None:
             return (
                 f"It was asked for {often} at {where}. {search.refused[0]}:{search.refused[1]} did answer, but is left "

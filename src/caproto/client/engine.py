@@ -224,7 +224,11 @@ class ClientEngine:
             delay = min(_LARGEST_PENALTY, _FIRST_PENALTY * 2**pv.failures)
             pv.failures = min(pv.failures + 1, 16)
             channel_logger.warning(
-                "%s: %s. Searching again in %.1f s.", pv.name, reason, delay, extra={"pv": pv.name}
+                "%s: %s. Searching again in %.1f s.",
+                pv.name,
+                reason,
+                delay,
+                extra={"pv": pv.name, "tried_again": True},
             )
         self._park(pv, requests, reason)
         if was_connected and not pv.subscribed and not pv.parked and pv in self.idle_wishes:

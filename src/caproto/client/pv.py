@@ -122,7 +122,15 @@ class PVCore:
     def connection_timeout(self, timeout: float | None, now: float) -> CaprotoTimeoutError:
         """Make the error for a connection that was not there in time; it tells how far things went."""
         seconds, stage = float(timeout or 0), None
-        if self.state is PVState.SEARCHING:
+        if self.state is PVState.SEARCHING and self.failures:
+            stage = "create"
+            often = "once" if self.failures == 1 else f"{self.failures} times"
+            text = (
+                f"{self!r} could not connect within {seconds}-second timeout. A server answered the search, but made "
+                f"no channel ({often}): a C IOC has none for fields that clients cannot have, such as TIME, and "
+                "what a gateway or a name server knows may be gone."
+            )
+        elif self.state is PVState.SEARCHING:
             stage = "search"
             text = (
                 f"{self!r} could not connect within {seconds}-second timeout. No servers responded to a search for "

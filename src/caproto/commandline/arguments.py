@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 
 from .._constants import MAX_PRIORITY
 from .options import Option, Parsed, UsageError, flag, valued
@@ -40,11 +41,17 @@ def _seconds(text: str) -> float:
     return value
 
 
+def _leading_integer(text: str) -> int | None:
+    """Return the number that `text` begins with, as C reads it: 3 for ``3.7``."""
+    match = re.match(r"\s*[-+]?\d+", text)
+    return None if match is None else int(match[0])
+
+
 def _priority(text: str) -> int:
-    try:
-        return min(max(int(text), 0), MAX_PRIORITY)
-    except ValueError:
-        raise ValueError(f"{text!r} is not a priority from 0 to {MAX_PRIORITY}") from None
+    priority = _leading_integer(text)
+    if priority is None:
+        raise ValueError(f"{text!r} is not a priority from 0 to {MAX_PRIORITY}")
+    return min(max(priority, 0), MAX_PRIORITY)
 
 
 def element_count(text: str) -> int:
@@ -54,19 +61,17 @@ def element_count(text: str) -> int:
     ------
     ValueError
     """
-    try:
-        count = int(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is not a valid array element count") from None
+    count = _leading_integer(text)
+    if count is None:
+        raise ValueError(f"{text!r} is not a valid array element count")
     return count if count >= 0 else _ALL  # as for the C tools, for which it is unsigned
 
 
 def _precision(letter: str, most: int) -> Option:
     def convert(text: str) -> str:
-        try:
-            digits = int(text)
-        except ValueError:
-            raise ValueError(f"Invalid precision argument {text!r}") from None
+        digits = _leading_integer(text)
+        if digits is None:
+            raise ValueError(f"Invalid precision argument {text!r}")
         if not 0 <= digits <= most:
             raise ValueError(f"Precision {digits} is out of range 0..{most}")
         return f"%.{digits}{letter}"
@@ -82,9 +87,9 @@ def _precision(letter: str, most: int) -> Option:
 
 
 def _base(text: str) -> str:
-    if text not in ("x", "o", "b"):
+    if not text.startswith(("x", "o", "b")):
         raise ValueError(f"Invalid argument {text!r}: x, o or b")
-    return text
+    return text[0]
 
 
 def _bases(prefix: str, dest: str, group: str, how: str) -> tuple[Option, ...]:
@@ -119,8 +124,8 @@ CONNECTION = (
         "-w --timeout",
         "timeout",
         "<sec>",
-        "Wait so long for connections, and for answers; 2 s by default, or what EPICS_CLI_TIMEOUT or "
-        "CAPROTO_DEFAULT_TIMEOUT says.",
+        "Wait so long for connections, and for answers, 0 for ever; 2 s by default, or what EPICS_CLI_TIMEOUT "
+        "or CAPROTO_DEFAULT_TIMEOUT says.",
         convert=_seconds,
         group="Channel Access",
     ),
@@ -213,7 +218,7 @@ def style_of(parsed: Parsed) -> Style:
 
 
 def timeout_of(parsed: Parsed) -> float:
-    """Return how many seconds to wait."""
+    """Return how many seconds to wait; as for the C tools, 0 is for ever."""
     given = parsed["timeout"]
     if given is None:
         for name in ("EPICS_CLI_TIMEOUT", "CAPROTO_DEFAULT_TIMEOUT"):
@@ -224,7 +229,7 @@ def timeout_of(parsed: Parsed) -> float:
                 continue
         else:
             given = 2.0
-    return max(0.0, float(given))
+    return math.inf if given == 0 else max(0.0, float(given))
 
 
 def only_one(parsed: Parsed, *dests: str) -> None:

@@ -90,7 +90,8 @@ class Complaints:
     def about(self, name: str, error: Exception) -> None:
         """Report that something failed for one PV."""
         self.failed = True
-        self.say(f"{name}: {explained(error)}")
+        text = explained(error)
+        self.say(f"{name}: {text}" if name not in text else text)
 
     def not_connected(self, pv: PV, error: CaprotoError) -> None:
         """Report a PV that is not connected; names that nobody knows are reported together by `finish`."""
@@ -128,25 +129,27 @@ class ServerComplaints(logging.Handler):
     ----------
     refused : list of str
         Names of the PVs about which a server has complained.
-    hint : str
-        Why a write may have been refused.
+    hints : dict of str
+        Why writes may have been refused, by the names of the PVs.
     """
 
     def __init__(self, complaints: Complaints) -> None:
         super().__init__(logging.WARNING)
         self._complaints = complaints
         self.refused: list[str] = []
-        self.hint = ""
+        self.hints: dict[str, str] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print it, like any other complaint."""
+        if getattr(record, "tried_again", False):  # what does not end well is reported at the end
+            return
         name: Any = getattr(record, "pv", None)
         if name is not None:
             self.refused.append(name)
         text = record.getMessage()
         for code, remedy in _REMEDIES.items():
             if code in text:
-                if self.hint and code == "ECA_PUTFAIL":
-                    remedy = f"the server refused the value: {self.hint}"
+                if self.hints.get(name) and code == "ECA_PUTFAIL":
+                    remedy = f"the server refused the value: {self.hints[name]}"
                 text = f"{name}: {remedy} ({code})"
         self._complaints.say(text)

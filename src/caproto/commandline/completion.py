@@ -25,6 +25,15 @@ def _function_name(command: Command) -> str:
     return "_" + command.program.replace("-", "_")
 
 
+def _takes_names(command: Command) -> bool:
+    """Tell whether its arguments are names of PVs, or ``@FILE`` with such names."""
+    return "@FILE" in command.arguments
+
+
+def _takes_files(command: Command) -> bool:
+    return command.arguments == "FILE"
+
+
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
 
@@ -53,7 +62,7 @@ def _bash(commands: Sequence[Command]) -> str:
             '        COMPREPLY=($(compgen -P @ -f -- "${current#@}"))',
             "    fi",
             "}",
-            f"complete -F {name} {command.program}",
+            f"complete {'-o default ' * _takes_files(command)}-F {name} {command.program}",
         ]  # fmt: skip
     return "\n".join(lines) + "\n"
 
@@ -70,6 +79,7 @@ def _zsh(commands: Sequence[Command]) -> str:
     lines = [
         "#compdef " + " ".join(command.program for command in commands),
         "# Completion of caproto's commands for zsh.",
+        "_caproto_names() {\n    compset -P @ && _files\n}",
     ]
     for command in commands:
         lines.append(f"{_function_name(command)}() {{\n    _arguments -s \\")
@@ -86,17 +96,32 @@ def _zsh(commands: Sequence[Command]) -> str:
                     spec += f":{option.dest}:{action}"
                 lines.append(f"        {_quoted(spec)} \\")
         lines += [
-            "        '*:PV name:'",
+            f"        {_zsh_arguments(command)}",
             "}",
             f"compdef {_function_name(command)} {command.program}",
         ]
     return "\n".join(lines) + "\n"
 
 
+def _zsh_arguments(command: Command) -> str:
+    if _takes_files(command):
+        return "'*:capture:_files'"
+    return "'*:PV name:_caproto_names'" if _takes_names(command) else "'*::'"
+
+
+_FISH_NAMES = """\
+function __caproto_names
+    string match -q '@*' -- (commandline -ct)
+    and __fish_complete_path (string sub -s 2 -- (commandline -ct)) | string replace -r '^' '@'
+end"""
+
+
 def _fish(commands: Sequence[Command]) -> str:
-    lines = ["# Completion of caproto's commands for fish."]
+    lines = ["# Completion of caproto's commands for fish.", _FISH_NAMES]
     for command in commands:
-        lines.append(f"complete -c {command.program} -f")
+        if not _takes_files(command):
+            names = " -a '(__caproto_names)'" if _takes_names(command) else ""
+            lines.append(f"complete -c {command.program} -f{names}")
         for option in command.options:
             parts = [f"complete -c {command.program}"]
             for name in option.names:
@@ -107,10 +132,8 @@ def _fish(commands: Sequence[Command]) -> str:
                 else:
                     parts.append(f"-o {_quoted(name[1:])}")
             if option.metavar:
-                parts.append("-r")
-                if option.words == ("FILE",):
-                    parts.append("-F")
-                elif option.words:
+                parts.append("-rF" if option.words == ("FILE",) else "-x")
+                if option.words and option.words != ("FILE",):
                     parts.append(f"-a {_quoted(' '.join(option.words))}")
             parts.append(f"-d {_quoted(option.help)}")
             lines.append(" ".join(parts))
@@ -119,6 +142,7 @@ def _fish(commands: Sequence[Command]) -> str:
 
 def _of_parser(name: str, parser: argparse.ArgumentParser) -> Command:
     """Return the options of a command that uses argparse."""
+    files = any(action.metavar == "FILE" for action in parser._get_positional_actions())
     options = tuple(
         Option(
             tuple(action.option_strings),
@@ -129,7 +153,7 @@ def _of_parser(name: str, parser: argparse.ArgumentParser) -> Command:
         for action in parser._actions
         if action.option_strings
     )
-    return Command(name, parser.description or "", "", options)
+    return Command(name, parser.description or "", "FILE" if files else "", options)
 
 
 def script(shell: str) -> str:

@@ -88,6 +88,12 @@ def _check(parsed: Parsed) -> int | None:
     arguments.only_one(parsed, "json", "csv", "table", "template")
     if parsed["template"] is not None:
         Template(parsed["template"], _FIELDS)
+    if {"data_type", "integer_base"} <= parsed.values.keys():
+        order = parsed.order[::-1]
+        if order.index("integer_base") < order.index(
+            "data_type"
+        ):  # as for caget, which sets the type there
+            parsed.values["data_type"] = ChannelType.LONG
     if parsed.order.count("layout") + parsed.order.count("data_type") > 1:
         warn(COMMAND.program, "Options -t, -a and -d exclude each other; the last one counts.")
     return None

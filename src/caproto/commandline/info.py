@@ -23,6 +23,13 @@ from .tables import print_table
 
 __all__ = ["COMMAND", "main"]
 
+
+def _level(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError(f"{text!r} is not a valid interest level")
+    return int(text)
+
+
 COMMAND = Command(
     "info",
     "Show type, size, access rights and server of PVs.",
@@ -40,7 +47,7 @@ COMMAND = Command(
             "level",
             "<level>",
             "With a level above 0, the state of the client instead.",
-            convert=arguments.element_count,
+            convert=_level,
             group="Format",
         ),
         flag("--table", "table", "Show a table.", group="Format"),

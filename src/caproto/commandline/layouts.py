@@ -5,9 +5,10 @@ from __future__ import annotations
 from .._protocol.dbr import NATIVE_TYPES
 from .._protocol.enums import ChannelType
 from .readings import Reading, c_name, severity_name, status_name
+from .stamps import Stamps
 from .values import UNDEFINED_TIME, Style, show_time
 
-__all__ = ["block", "decoded", "named", "plain", "terse", "time_of", "titled", "wide"]
+__all__ = ["block", "decoded", "named", "noted", "plain", "terse", "time_of", "titled", "wide"]
 
 _NAME_WIDTH = 30
 _LIMITS = (
@@ -64,12 +65,17 @@ def wide(reading: Reading, style: Style, when: str | None = None) -> str:
         What to show for the time; the time stamp of the reading by default.
     """
     name = named(reading.name, len(reading.values), style.separator)
+    if reading.note:  # the time at which that was noticed
+        return noted(name, when or show_time(*Stamps.now()), reading.note, style.separator)
     when = time_of(reading) if when is None else when
-    if reading.note:
-        return style.separator.join([name, when, reading.note])
     status = status_name(reading.status) if reading.status else ""
     severity = severity_name(reading.severity) if reading.severity else ""
     return style.separator.join([name, when, *reading.fields(style), status, severity])
+
+
+def noted(name: str, when: str, note: str, separator: str) -> str:
+    """Return a line with a note in place of the value; there is always a space before it."""
+    return f"{name}{separator}{when} {note}"
 
 
 def titled(title: str, value: object) -> str:
@@ -89,10 +95,7 @@ def block(reading: Reading, style: Style) -> str:
     if reading.kind is ChannelType.CLASS_NAME:
         return "\n".join([*lines, titled("Class Name", "".join(reading.values))])
     lines.append(titled("Element count", len(reading.values)))
-    if style.chars_as_text and reading.is_text:
-        shown = reading.fields(style)
-    else:
-        shown = reading.shown_values(style)
+    shown = reading.fields(style) if reading.shown_as_text(style) else reading.shown_values(style)
     lines.append(titled("Value", style.separator.join(shown)))
     if reading.metadata is not None:
         lines += _metadata_lines(reading)

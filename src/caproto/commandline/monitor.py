@@ -12,7 +12,7 @@ from .._errors import CaprotoError
 from .._protocol.enums import AccessRights, SubscriptionType
 from . import arguments
 from .colors import colored
-from .layouts import named, wide
+from .layouts import named, noted, wide
 from .names import collect_names
 from .options import Command, Parsed, UsageError, flag, valued
 from .reading_pvs import native_of, wanted_type
@@ -175,11 +175,12 @@ class _Lines:
             print(csv_line(fields) if self.csv else json_line(fields))
         elif self.template is None:
             separator = self.style.separator
-            fields_ = [named(name, 0 if last is None else len(last.values), separator), note]
-            if last is not None:
+            title = named(name, 0 if last is None else len(last.values), separator)
+            if last is None:
+                text = title + separator + note
+            else:
                 now = Stamps.now()
-                fields_.insert(1, self.stamps.show(name, now, now))
-            text = separator.join(fields_)
+                text = noted(title, self.stamps.show(name, now, now), note, separator)
             print(colored(text, 3) if self.colors else text)
 
     def flush(self) -> None:

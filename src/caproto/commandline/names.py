@@ -7,7 +7,24 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from .options import UsageError
 
-__all__ = ["collect_names", "lines_of"]
+__all__ = ["collect_names", "lines_of", "text_of"]
+
+
+def text_of(source: str) -> str:
+    """Return what is in a file, or in standard input for ``-``.
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be read.
+    """
+    try:
+        if source == "-":
+            return sys.stdin.read()
+        with open(source, encoding="utf-8", errors="surrogateescape") as file:
+            return file.read()
+    except OSError as error:
+        raise UsageError(f"Cannot read {source!r}: {error.strerror}.") from error
 
 
 def lines_of(source: str) -> list[str]:
@@ -18,15 +35,7 @@ def lines_of(source: str) -> list[str]:
     UsageError
         If the file cannot be read.
     """
-    try:
-        if source == "-":
-            text = sys.stdin.read()
-        else:
-            with open(source, encoding="utf-8", errors="surrogateescape") as file:
-                text = file.read()
-    except OSError as error:
-        raise UsageError(f"Cannot read names from {source!r}: {error.strerror}.") from error
-    lines = (line.strip() for line in text.splitlines())
+    lines = (line.strip() for line in text_of(source).splitlines())
     return [line for line in lines if line and not line.startswith("#")]
 
 

@@ -1,7 +1,7 @@
 """Options as data: one table gives the parser, the help and the shell completion.
 
 The rules are those of ``getopt``, by which the C tools of EPICS read their arguments: ``-tn`` is ``-t -n``, ``-f8`` is
-``-f 8``, ``-lx`` is one option, options may follow the names, and ``--`` ends them. Long options are added to that,
+``-f 8``, ``-lx`` and ``-l x`` are one option, options may follow the names, and ``--`` ends them. Long options are added to that,
 as ``--name value`` or ``--name=value``, and may be shortened as long as they stay unique.
 """
 
@@ -170,11 +170,22 @@ class Command:
                 raise UsageError(f"Unrecognized option: '-{letters[0]}'.")
             two = "-" + letters[:2] in option.names
             name, letters = "-" + letters[: 1 + two], letters[1 + two :]
+            option = self._in_two_words(option, name, letters, rest)
             if not option.metavar:
                 self._store(option, name, None, parsed)
                 continue
             self._store(option, name, letters or _next(name, rest), parsed)
             return
+
+    def _in_two_words(self, option: Option, name: str, letters: str, rest: list[str]) -> Option:
+        """Take ``-l x`` for ``-lx`` if more follows: an ``x`` at the end is a name."""
+        if letters or option.metavar or len(rest) < 2 or len(rest[0]) != 1:
+            return option
+        longer = self._find(name + rest[0])
+        if longer is None:
+            return option
+        rest.pop(0)
+        return longer
 
     def _find(self, name: str) -> Option | None:
         return next((each for each in self.options if name in each.names), None)

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from .._errors import CaprotoError, CaprotoTimeoutError
 from .._protocol.enums import AccessRights, ChannelType
 from . import arguments
 from .complaints import explained
 from .layouts import plain, terse, wide
-from .names import lines_of
+from .names import lines_of, text_of
 from .options import Command, Parsed, UsageError, flag, valued
+from .put_lines import Entry, entries_of
 from .put_values import (
     ToWrite,
+    are_numbers,
     array_words,
     chars_to_write,
     enum_to_write,
+    exact_to_write,
     literal_to_write,
     misfit,
     padded,
@@ -30,14 +35,17 @@ from .session import Session, Target, run_command
 from .templates import Template
 from .values import Style
 
+if TYPE_CHECKING:
+    from ..asyncio.client import PV
+
 __all__ = ["COMMAND", "main"]
 
 _FIELDS = ("pv_name", "response", "timestamp", "which")
 _FORMAT = "Format"
 COMMAND = Command(
     "put",
-    "Write to a PV, and show the old and the new value.",
-    "<PV name> <value> ...   or   -a <PV name> <number of values> <value> ...",
+    "Write to PVs, and show the old and the new values.",
+    "<PV name> <value> ... | -a <PV name> <count> <value> ... | @FILE | -",
     (
         *arguments.CONNECTION,
         flag(
@@ -60,7 +68,9 @@ COMMAND = Command(
             "-n", "enum_as_number", "Take values of an enum as numbers, and show them so.",
             group="Values",
         ),
-        flag("-s", "enum_as_text", "Take values of an enum as labels.", group="Values"),
+        flag(
+            "-s", "enum_as_number", "Take values of an enum as labels.", value=False, group="Values",
+        ),
         flag(
             "-a --array",
             "array",
@@ -84,7 +94,8 @@ COMMAND = Command(
         *arguments.COMMON,
     ),
     "Values are concatenated with spaces unless -a is given; [1, 2, 3] is an array of numbers, too. "
-    "The exit status is 1 if the PV was not found, or the write was not done as far as that is known: "
+    "@FILE, or - for standard input, has many PVs: a name and a value per line, or what caproto-get prints with "
+    "--json or --csv. The exit status is 1 if a PV was not found, or the write was not done as far as that is known: "
     "without -c a server's refusal is reported on standard error only, as by caput.",
 )  # fmt: skip
 
@@ -93,85 +104,130 @@ def _check(parsed: Parsed) -> int | None:
     """Look for what needs no connection."""
     if not parsed.names:
         raise UsageError("No pv name specified.")
-    if len(parsed.names) < 2:
-        raise UsageError("No value specified.")
+    kinds = [dest for dest in parsed.order if dest in ("array", "chars_as_text")]
+    for dest in kinds:
+        if dest != kinds[-1]:  # as for caput, the last one counts
+            parsed.values.pop(dest, None)
     if parsed["template"] is not None:
         Template(parsed["template"], _FIELDS)
     arguments.only_one(parsed, "json", "csv", "template")
-    if parsed["from_file"]:
-        try:
-            with open(parsed.names[1], encoding="utf-8", errors="surrogateescape") as file:
-                text = file.read()
-        except OSError as error:
-            raise UsageError(f"Cannot read {parsed.names[1]!r}: {error.strerror}.") from error
-        words = text.split() if parsed["array"] else [text.rstrip("\n")]
-        parsed.names[1:] = [str(len(words)), *words] if parsed["array"] else words
-    elif parsed.names[1:] == ["-"]:
-        parsed.names[1:] = [" ".join(lines_of("-"))]
+    parsed.values["entries"] = _entries(parsed)
     return None
 
 
-async def _value_for(session: Session, pv: Any) -> ToWrite:
+def _entries(parsed: Parsed) -> list[Entry]:
+    """Return what to write to which PV."""
+    name, *words = parsed.names
+    if not words and (name == "-" or name.startswith("@")):
+        return entries_of(text_of(name.removeprefix("@")))
+    if not words:
+        raise UsageError("No value specified.")
+    if parsed["from_file"]:
+        text = text_of(words[0])
+        words = text.split() if parsed["array"] else [text.rstrip("\n")]
+        if parsed["array"]:
+            words.insert(0, str(len(words)))
+    elif words == ["-"]:
+        words = [" ".join(lines_of("-"))]
+    return [Entry(name, words)]
+
+
+@dataclass(slots=True)
+class _Job:
+    """One PV and what is written to it."""
+
+    target: Target
+    entry: Entry
+    labels: list[str] = field(default_factory=list)
+    value: ToWrite | None = None
+    done: bool = False
+
+    @property
+    def pv(self) -> PV:
+        """The PV; there is one if it was found."""
+        assert self.target.pv is not None
+        return self.target.pv
+
+
+def _value_of(session: Session, job: _Job) -> ToWrite:
     """Return what to write to a connected PV."""
     parsed = session.parsed
-    words = parsed.names[1:]
-    native = native_of(pv)
-    if parsed["chars_as_text"]:
-        return chars_to_write(" ".join(words))
+    native, words = native_of(job.pv), job.entry.words
+    many = job.entry.spaced and job.pv.open_channel.native_data_count != 1
+    if not words:
+        return exact_to_write(job.entry.value, native, many, job.labels)
     if parsed["array"]:
         words = array_words(words)
+    elif parsed["chars_as_text"] and native is not ChannelType.ENUM:
+        return chars_to_write(" ".join(words))
     else:
         literal = literal_to_write(" ".join(words), native)
         if literal is not None:
-            return _filled(literal, parsed)
+            return literal
         words = [" ".join(words)]
+        if many and native is not ChannelType.STRING and are_numbers(words[0]):
+            words = words[0].split()
     if native is not ChannelType.ENUM:
-        session.server_complaints.hint = misfit(words, native)
-        return _filled(strings_to_write(words), parsed)
-    response = await pv.read(data_type=ChannelType.GR_ENUM, data_count=1, timeout=session.timeout)
-    labels = [label.decode("latin-1") for label in response.metadata.enum_strings]
+        session.server_complaints.hints[job.target.name] = misfit(words, native)
+        return strings_to_write(words)
+    as_number = parsed["enum_as_number"]
+    return enum_to_write(words, job.labels, numbers=as_number is True, strings=as_number is False)
+
+
+async def _learn_labels(session: Session, jobs: Sequence[_Job]) -> None:
+    """Ask for the labels of all enums at once."""
+    from ..asyncio._bulk import bulk_read
+
+    enums = [job for job in jobs if native_of(job.pv) is ChannelType.ENUM]
+    wishes = [(job.pv, (ChannelType.GR_ENUM, 1)) for job in enums]
+    answers = await bulk_read(session.context, wishes, session.timeout)
+    for job, answer in zip(enums, answers, strict=True):
+        if isinstance(answer, CaprotoError):
+            session.complaints.about(job.target.name, answer)
+            job.done = True
+        else:
+            job.labels = [label.decode("latin-1") for label in answer.metadata.enum_strings]
+
+
+def _prepare(session: Session, job: _Job) -> None:
+    """Make the value that is written; complain if it makes no sense."""
+    name, pad = job.target.name, session.parsed["pad"]
     try:
-        value = enum_to_write(
-            words,
-            labels,
-            numbers=bool(parsed["enum_as_number"]),
-            strings=bool(parsed["enum_as_text"]),
-        )
-    except UsageError as error:
-        raise UsageError(f"{pv.name}: {error}") from error
-    for text in value.warnings:
-        session.complaints.say(f"{pv.name}: {text}")
-    return _filled(value, parsed)
+        value = _value_of(session, job)
+        job.value = value if pad is None else padded(value, pad)
+    except (CaprotoError, UsageError) as error:
+        session.complaints.about(name, error)
+        return
+    for text in job.value.warnings:
+        session.complaints.say(f"{name}: {text}")
 
 
-def _filled(value: ToWrite, parsed: Parsed) -> ToWrite:
-    return value if parsed["pad"] is None else padded(value, parsed["pad"])
-
-
-async def _write(session: Session, pv: Any, value: ToWrite) -> bool:
-    """Write, and return whether that went well as far as it is known."""
+async def _write(session: Session, job: _Job) -> None:
+    """Write, and take note whether that went well as far as it is known."""
+    name = job.target.name
+    assert job.value is not None
     try:
-        rights = pv.access_rights
+        rights = job.pv.access_rights
         if rights is not None and not rights & AccessRights.WRITE:
-            session.complaints.say(
-                f"{pv.name}: Write access denied: the server does not permit this user on this host to write it; "
+            text = (
+                "Write access denied: the server does not permit this user on this host to write it; "
                 "see the access rules of its IOC (ECA_NOWTACCESS)"
             )
-            return False
-        await pv.write(
-            value.data,
-            data_type=value.kind,
-            wait=bool(session.parsed["callback"]),
-            timeout=session.timeout,
-        )
-    except CaprotoError as error:
-        if isinstance(error, CaprotoTimeoutError):
-            text = f"no answer within {session.timeout} s: the record may still be at it, a longer -w waits longer"
         else:
-            text = explained(error, session.server_complaints.hint)
-        session.complaints.say(f"{pv.name}: {text.removeprefix(pv.name + ': ')}")
-        return False
-    return True
+            await job.pv.write(
+                job.value.data,
+                data_type=job.value.kind,
+                wait=bool(session.parsed["callback"]),
+                timeout=session.timeout,
+            )
+            job.done = True
+            return
+    except CaprotoTimeoutError:
+        text = f"no answer within {session.timeout} s: the record may still be at it, a longer -w waits longer"
+    except CaprotoError as error:
+        text = explained(error, session.server_complaints.hints.get(name, ""))
+    session.complaints.failed = True
+    session.complaints.say(f"{name}: {text.removeprefix(name + ': ')}")
 
 
 class _Printer:
@@ -207,49 +263,47 @@ class _Printer:
             print(f"{which:<4}: {line(reading, self.style)}")
 
 
-async def _read(session: Session, target: Target) -> Reading:
-    (result,) = await read_targets(session, [target], True)
-    if isinstance(result, Reading):
-        if result.note:
-            session.complaints.say(f"{target.name}: PV data was not read: no read access")
-        return result
-    session.complaints.say(f"{target.name}: PV data was not read: {explained(result)}")
-    return stand_in(session, target, result, True)
+async def _show(session: Session, printer: _Printer, which: str, jobs: Sequence[_Job]) -> None:
+    """Read and print the values as they are now."""
+    results = await read_targets(session, [job.target for job in jobs], True, whole=True)
+    for job, result in zip(jobs, results, strict=True):
+        name = job.target.name
+        if isinstance(result, CaprotoError):
+            session.complaints.say(f"{name}: PV data was not read: {explained(result)}")
+            result = stand_in(session, job.target, result, True, whole=True)
+        elif result.note:
+            session.complaints.say(f"{name}: PV data was not read: no read access")
+        printer.show(which, result)
+    sys.stdout.flush()
 
 
 async def _put(session: Session) -> int:
     parsed = session.parsed
-    (target,) = await session.connect(parsed.names[:1])
-    if target.error is not None:
-        return session.complaints.finish()
-    confirmed = parsed["callback"]
-    try:
-        value = await _value_for(session, target.pv)
-    except CaprotoError as error:
-        session.complaints.about(target.name, error)
-        return session.complaints.finish()
-    parsed.values["callback"] = False  # old and new are read as by caput, in full length
+    entries: list[Entry] = parsed["entries"]
+    for entry in entries:
+        if entry.missing:
+            session.complaints.about(entry.name, UsageError(f"no value ({entry.missing})"))
+    entries = [entry for entry in entries if not entry.missing]
+    targets = await session.connect([entry.name for entry in entries])
+    jobs = [
+        _Job(target, entry)
+        for target, entry in zip(targets, entries, strict=True)
+        if target.error is None
+    ]
+    await _learn_labels(session, jobs)
+    for job in jobs:
+        if not job.done:
+            _prepare(session, job)
+    jobs = [job for job in jobs if job.value is not None]
     printer = _Printer(parsed)
-    printer.show("Old", await _read(session, target))
-    parsed.values["callback"] = confirmed
-    if not await _write(session, target.pv, value):
-        session.complaints.finish()
-        return 1
-    parsed.values["callback"] = False
-    # The answer to this comes after the complaint of a server about the write.
-    printer.show("New", await _read(session, target))
+    await _show(session, printer, "Old", jobs)
+    await asyncio.gather(*(_write(session, job) for job in jobs))
+    # The answers to this come after the complaints of servers about writes.
+    await _show(session, printer, "New", [job for job in jobs if job.done])
     status = session.complaints.finish()
     if (parsed["json"] or parsed["csv"]) and session.server_complaints.refused:
         return 1
     return status
-
-
-async def _guarded(session: Session) -> int:
-    try:
-        return await _put(session)
-    except UsageError as error:
-        session.complaints.say(str(error))
-        return 1
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -265,7 +319,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         The exit status: 1 if the PV was not found or the write is known to have failed.
     """
-    return run_command(COMMAND, _guarded, argv, _check)
+    return run_command(COMMAND, _put, argv, _check)
 
 
 if __name__ == "__main__":

@@ -9,15 +9,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._protocol.enums import ChannelType
+from .layouts import decoded
 from .options import UsageError
 from .readings import c_name
 from .values import leading_number, unescape
 
 __all__ = [
     "ToWrite",
+    "are_numbers",
     "array_words",
     "chars_to_write",
     "enum_to_write",
+    "exact_to_write",
     "literal_to_write",
     "misfit",
     "padded",
@@ -58,19 +61,27 @@ def array_words(words: Sequence[str]) -> list[str]:
     """
     if len(words) == 1 and " " in words[0].strip():
         return words[0].split()
-    return list(words[1:]) or [""]
+    return list(words[1:])
+
+
+def _bytes_of(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _meant(word: str) -> str:
+    """Return what a word of the command line means, one character per byte."""
+    return unescape(_bytes_of(word).decode("latin-1"))
 
 
 def strings_to_write(words: Sequence[str]) -> ToWrite:
     """Send text, which the server converts; each element is cut to what a DBR string holds."""
-    raw = [unescape(word).encode("utf-8", "surrogateescape")[: _STRING_SIZE - 1] for word in words]
+    raw = [_meant(word).encode("latin-1")[: _STRING_SIZE - 1] for word in words]
     return ToWrite(raw, ChannelType.STRING)
 
 
 def chars_to_write(text: str) -> ToWrite:
     """Send text as an array of characters, with its NUL."""
-    raw = unescape(text).encode("utf-8", "surrogateescape")
-    return ToWrite(raw + b"\0", ChannelType.CHAR)
+    return ToWrite(_meant(text).encode("latin-1") + b"\0", ChannelType.CHAR)
 
 
 def literal_to_write(text: str, native: ChannelType) -> ToWrite | None:
@@ -106,12 +117,12 @@ def enum_to_write(
     UsageError
         If a word is neither; it names the labels that there are.
     """
-    known = ", ".join(f"'{label}'" for label in labels) or "none"
-    texts = [unescape(word) for word in words]
+    known = _listed(labels)
+    texts = [_meant(word) for word in words]
     if not numbers and all(text in labels for text in texts):
         return strings_to_write(words)
     result = ToWrite([], ChannelType.ENUM)
-    for text in texts:
+    for text in words:
         number = None if strings else leading_number(text)
         if number is None and numbers:
             raise UsageError(f"Enum index value '{text}' is not a number.")
@@ -121,8 +132,78 @@ def enum_to_write(
             result.warnings.append(
                 f"Warning: enum index value '{text}' may be too large; its labels are {known}."
             )
-        result.data.append(int(number) & 0xFFFF)
+        # What does not fit 32 bits becomes 0, as on x86.
+        result.data.append(int(number) & 0xFFFF if abs(number) < 1 << 31 else 0)
     return result
+
+
+def _listed(labels: Sequence[str]) -> str:
+    return ", ".join(f"'{decoded(label.encode('latin-1'))}'" for label in labels) or "none"
+
+
+def exact_to_write(value: Any, native: ChannelType, many: bool, labels: Sequence[str]) -> ToWrite:
+    """Send a value as it is, as JSON and CSV have it.
+
+    Parameters
+    ----------
+    value : object
+        A number, a text, or a list of these; what CSV has is text.
+    native : ChannelType
+        Of the PV.
+    many : bool
+        Whether text with spaces is several numbers.
+    labels : sequence of str
+        Of an enum.
+
+    Raises
+    ------
+    UsageError
+        If it does not fit the type.
+    """
+    if native is ChannelType.CHAR and isinstance(value, str) and not (many and are_numbers(value)):
+        return ToWrite(_bytes_of(value) + b"\0", native)
+    if many and isinstance(value, str) and native is not ChannelType.STRING:
+        value = value.split()
+    values = value if isinstance(value, list) else [value]
+    if not all(isinstance(each, str | int | float) for each in values):
+        raise UsageError(f"{value!r} is neither a number nor a text.")
+    if native is ChannelType.STRING:
+        return ToWrite([_bytes_of(str(each))[: _STRING_SIZE - 1] for each in values], native)
+    if native is ChannelType.ENUM:
+        return ToWrite([_index(each, labels) for each in values], native)
+    return ToWrite([_number(each, native) for each in values], native)
+
+
+def are_numbers(text: str) -> bool:
+    """Tell whether this is one number or several, with spaces between."""
+    try:
+        return bool([float(word) for word in text.split()])
+    except ValueError:
+        return False
+
+
+def _index(value: str | float, labels: Sequence[str]) -> int:
+    if isinstance(value, str):
+        text = _bytes_of(value).decode("latin-1")
+        if text in labels:
+            return labels.index(text)
+    if not str(value).isdecimal():
+        raise UsageError(f"Enum value {value!r} invalid; its labels are {_listed(labels)}.")
+    return int(value)
+
+
+def _number(value: str | float, native: ChannelType) -> float:
+    try:
+        number = float(value) if isinstance(value, str) else value
+        if native in (ChannelType.FLOAT, ChannelType.DOUBLE):
+            return number
+        if number != int(number):
+            raise ValueError
+        return (
+            int(value) if isinstance(value, str) and value.lstrip("+-").isdecimal() else int(number)
+        )
+    except (ValueError, OverflowError):
+        raise UsageError(f"{value!r} is no number for {c_name(native, 'DBF_')}.") from None
 
 
 def misfit(words: Sequence[str], native: ChannelType) -> str:
@@ -130,7 +211,7 @@ def misfit(words: Sequence[str], native: ChannelType) -> str:
     if native not in _NUMBERS and native is not ChannelType.CHAR:
         return ""
     for word in words:
-        text = unescape(word)
+        text = word
         number = leading_number(text)
         if number is None:
             if text.strip().lower().lstrip("+-") in ("", "nan", "inf", "infinity"):

@@ -57,22 +57,27 @@ def wanted_type(pv: Any, parsed: Parsed, with_time: bool) -> ChannelType:
     enum_as_label = native is ChannelType.ENUM and not parsed["enum_as_number"]
     if enum_as_label or (native in _FLOATS and parsed["float_as_text"]):
         base = ChannelType.STRING
+    elif native is ChannelType.ENUM:  # with a sign, as for the C tools
+        base = ChannelType.INT
     return promote_type(base, "time") if with_time else base
 
 
-def wanted_count(pv: Any, parsed: Parsed) -> int:
+def wanted_count(pv: Any, parsed: Parsed, whole: bool = False) -> int:
     """Return how many elements to read: as many as the PV can hold, as C tools do, or as it has with ``-c``."""
     most: int = pv.open_channel.native_data_count
     count = parsed["count"]
     if count:
         return min(int(count), most)
-    return 0 if parsed["callback"] else most
+    return 0 if parsed["callback"] and not whole else most
 
 
 async def read_targets(
-    session: Session, targets: Sequence[Target], with_time: bool
+    session: Session, targets: Sequence[Target], with_time: bool, whole: bool = False
 ) -> list[Reading | CaprotoError]:
-    """Read all that are connected, in one call; the errors of the others stay."""
+    """Read all that are connected, in one call; the errors of the others stay.
+
+    With `whole`, ``-c`` does not matter: ``caput`` has it for something else.
+    """
     from ..asyncio._bulk import bulk_read
 
     parsed = session.parsed
@@ -84,12 +89,13 @@ async def read_targets(
             continue
         native = native_of(pv)
         kind = wanted_type(pv, parsed, with_time)
-        blank = Reading.blank(name, native, kind, max(1, wanted_count(pv, parsed)))
+        count = wanted_count(pv, parsed, whole)
+        blank = Reading.blank(name, native, kind, max(1, count))
         results.append(blank)
         if pv.access_rights is not None and not pv.access_rights & AccessRights.READ:
             blank.note = "*** no read access"
             continue
-        wishes.append((pv, (kind, wanted_count(pv, parsed))))
+        wishes.append((pv, (kind, count)))
         places.append(place)
     answers = await bulk_read(session.context, wishes, session.timeout)
     for place, (pv, _), answer in zip(places, wishes, answers, strict=True):
@@ -100,16 +106,18 @@ async def read_targets(
     return results
 
 
-def stand_in(session: Session, target: Target, error: CaprotoError, with_time: bool) -> Reading:
+def stand_in(
+    session: Session, target: Target, error: CaprotoError, with_time: bool, whole: bool = False
+) -> Reading:
     """Return what C tools print of a connected PV whose value did not come."""
     assert target.pv is not None
     parsed = session.parsed
     kind = wanted_type(target.pv, parsed, with_time)
-    count = max(1, wanted_count(target.pv, parsed))
+    count = max(1, wanted_count(target.pv, parsed, whole))
     reading = Reading.blank(target.name, native_of(target.pv), kind, count)
     if not isinstance(error, CAStatusError):
         reading.note = "*** no data available (timeout)"
-    elif parsed["callback"]:
+    elif parsed["callback"] and not whole:
         status = error.status
         text = "Channel read request failed" if status.name == "ECA_GETFAIL" else status.description
         reading.note = f"*** CA error {text}"

@@ -113,6 +113,10 @@ class Reading:
         """Whether this is an array of characters."""
         return NATIVE_TYPES[self.kind] is ChannelType.CHAR
 
+    def shown_as_text(self, style: Style) -> bool:
+        """Return whether these characters are one text; a single one is a number unless a count was asked for."""
+        return style.chars_as_text and self.is_text and (style.show_count or len(self.values) > 1)
+
     def shown_values(self, style: Style) -> list[str]:
         """Return each element as text."""
         plain = NATIVE_TYPES[self.kind]
@@ -125,11 +129,13 @@ class Reading:
         labels = self.labels
         if labels is not None and not style.enum_as_number:
             return [_label(value, labels) for value in self.values]
+        if plain is ChannelType.ENUM:  # in no other base, as for the C tools
+            return [str(value) for value in self.values]
         return [show_integer(value, style.integer_base) for value in self.values]
 
     def fields(self, style: Style) -> list[str]:
         """Return the fields that stand for the value in a line: count if there are several, elements, or text."""
-        if style.chars_as_text and self.is_text:
+        if self.shown_as_text(style):
             return [escape(text_of_chars(self.values))]
         shown = self.shown_values(style)
         if style.show_count or len(shown) > 1:

@@ -90,19 +90,21 @@ def escape(text: str) -> str:
 
 
 def unescape(text: str) -> str:
-    """Replace C's escapes by what they stand for: the inverse of `escape`."""
+    r"""Replace C's escapes by what they stand for: the inverse of `escape`, so one character per byte.
+
+    As in EPICS, there are no octal numbers but ``\0``, and a backslash before anything else, or at the end, means
+    nothing.
+    """
 
     def replace(match: re.Match[str]) -> str:
         body = match[1]
-        if body[0] == "x":
-            return chr(int(body[1:], 16))
-        if body[0] in "01234567":
-            return chr(int(body, 8) & 0xFF)
+        if body.startswith("x"):
+            return chr(int(body[1:], 16)) if len(body) > 1 else ""
         return _LETTERS.get(body, body)
 
     if "\\" not in text:
         return text
-    return re.sub(r"\\(x[0-9a-fA-F]{1,2}|[0-7]{1,3}|.)", replace, text, flags=re.DOTALL)
+    return re.sub(r"\\(x[0-9a-fA-F]{0,2}|.|\Z)", replace, text, flags=re.DOTALL)
 
 
 def signed_char(value: int) -> int:
