@@ -329,6 +329,10 @@ def data_type_of(data_type: int) -> ChannelType:
     CaprotoValueError
         If there is none.
     """
-    if not isinstance(data_type, int) or data_type not in DBR_TYPES:
+    try:
+        known = data_type in DBR_TYPES
+    except TypeError:  # a list, say, which cannot be looked up
+        known = False
+    if not known:
         raise CaprotoValueError(f"{data_type!r} is not a DBR type: they are 0 to 38")
     return _TYPES[data_type]
