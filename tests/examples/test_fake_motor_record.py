@@ -110,6 +110,21 @@ def test_stop_ends_the_motion_where_the_motor_is(motors: OurIoc) -> None:
     assert (dmov, stop) == (1, 0)
 
 
+def test_a_new_setpoint_turns_a_moving_motor_around_at_once(motors: OurIoc) -> None:
+    val, rbv, dmov = do(
+        motors,
+        ("VELO", 0.01),
+        ("VAL", 9, False),  # which would take a quarter of an hour
+        ("MOVN", 1, None),
+        ("VELO", 10),
+        ("VAL", 1),
+        ("VAL",),
+        ("RBV",),
+        ("DMOV",),
+    )
+    assert (val, rbv, dmov) == (1, 1, 1)
+
+
 def test_a_move_beyond_the_limits_is_a_violation_and_does_not_happen(motors: OurIoc) -> None:
     assert do(motors, ("VAL", 11), ("LVIO",), ("VAL",), ("DMOV",)) == [1, 0, 1]
     assert do(motors, ("HLM", 12), ("DHLM",), ("VELO", 100), ("VAL", 11), ("LVIO",), ("RBV",)) == [

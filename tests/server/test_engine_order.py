@@ -26,16 +26,15 @@ def value_of(payload: bytes) -> float:
     return float(struct.unpack(">d", payload)[0])
 
 
-def test_writes_to_one_channel_never_overlap_and_keep_their_order() -> None:
+def test_a_write_does_not_wait_for_one_that_waits_for_something_else() -> None:
     slow = SlowWrite(value=0.0)
     client = Client({"x": slow})
     sid = client.create("x")
     assert client.tell(*(write(sid, ioid, ioid) for ioid in (1, 2, 3))) == []
-    assert slow.written == [1]
-    for ioid in (1, 2, 3):
+    assert slow.written == [1, 2, 3]
+    for ioid in (2, 1, 3):
         (sent,) = client.open(slow.gates[ioid - 1])
         assert (sent.p2, slow.value) == (ioid, ioid)
-    assert slow.written == [1, 2, 3]
     assert client.circuit.channels[sid].operations is None
 
 
@@ -84,20 +83,20 @@ def test_a_read_that_came_before_a_write_does_not_see_it() -> None:
     assert (second.p2, data.value) == (2, 9.0)
 
 
-def test_requests_behind_a_waiting_write_keep_their_place() -> None:
+def test_a_write_waits_for_the_end_of_the_reads_before_it() -> None:
     data = SlowBoth(value=0.0)
     client = Client({"x": data})
     sid = client.create("x")
-    client.tell(write(sid, 1, 1.0), write(sid, 2, 2.0), read(sid, 3))
+    client.tell(write(sid, 1, 1.0), read(sid, 3), write(sid, 2, 2.0))
     assert data.written == [1.0]
-    write_gate = data.gates[0]
+    write_gate, read_gate = data.gates
     (sent,) = client.open(write_gate)
     assert sent.p2 == 1
-    assert data.written == [1.0, 2.0]
-    (read_gate,) = (gate for gate in client.shell.waiting if gate is not data.gates[1])
+    assert data.written == [1.0]
     (sent,) = client.open(read_gate)
     assert (sent.p2, value_of(sent.payload)) == (3, 1.0)
-    (sent,) = client.open(data.gates[1])
+    assert data.written == [1.0, 2.0]
+    (sent,) = client.open(data.gates[2])
     assert (sent.p2, data.value) == (2, 2.0)
 
 
@@ -112,12 +111,13 @@ def test_two_channels_of_one_pv_do_not_wait_for_each_other() -> None:
 
 
 def test_closing_a_channel_lets_what_has_begun_end_and_begins_nothing_more() -> None:
-    slow = SlowWrite(value=0.0)
+    slow = SlowBoth(value=0.0)
     client = Client({"x": slow})
     sid = client.create("x")
-    client.tell(write(sid, 1, 1.0), write(sid, 2, 2.0))
+    client.tell(write(sid, 1, 1.0), read(sid, 2), write(sid, 3, 2.0))
     client.tell(raw_message(12, p1=sid, p2=1))
-    client.open(slow.gates[0])
+    for gate in slow.gates:
+        client.open(gate)
     assert (slow.written, slow.value) == ([1.0], 1.0)
 
 

@@ -13,7 +13,7 @@ from caproto.server._engine.limits import HeldUpdates
 from tests.support.raw_messages import RawMessage, raw_message
 
 from .fake_shell import Client
-from .slow_pvs import SlowRead, SlowWrite
+from .slow_pvs import SlowBoth, SlowRead, SlowWrite
 
 ALLOCMEM, TOLARGE = 48, 72
 LARGE_COUNT = 4000
@@ -86,15 +86,16 @@ def large_write(sid: int, ioid: int) -> bytes:
 
 
 def test_room_of_waiting_requests_is_free_again_when_their_channel_is_closed() -> None:
-    pv = SlowWrite(value=0.0)
+    pv = SlowBoth(value=0.0)
     client = Client({"x": pv}, limits=ClientLimits(max_requests=3))
     sid = client.create("x", 1)
     value = struct.pack(">d", 1.0)
-    for ioid in range(3):
+    client.tell(raw_message(15, 6, 1, sid, 9))
+    for ioid in range(2):
         client.tell(raw_message(19, 6, 1, sid, ioid, value))
     client.tell(raw_message(12, p1=sid, p2=1))
     sid = client.create("x", 2)
-    for ioid in range(2):
+    for ioid in range(2):  # the read that has begun is the third
         assert client.tell(raw_message(19, 6, 1, sid, ioid, value)) == []
     assert complaint(client.tell(raw_message(19, 6, 1, sid, 9, value)))[0] == ALLOCMEM
 

@@ -143,17 +143,17 @@ class Channel:
 class Operations:
     """The requests to one channel that have to wait for something.
 
-    They are started in the order in which they came. A write waits until all before it have ended. A read only
-    waits until those before it have been started: as on a C IOC, a write that takes long (a motor that
-    moves) does not keep the client from reading meanwhile.
+    They are started in the order in which they came, each once the one before has ended or waits for something. So a
+    write that takes long (a motor that moves) keeps the client neither from reading nor from writing something else
+    meanwhile (where it should go instead). But a write waits for the end of the reads before it, which must not see it.
     """
 
-    __slots__ = ("_advancing", "_channel", "_reading", "_starting", "_waiting", "_writing")
+    __slots__ = ("_advancing", "_channel", "_reading", "_running", "_starting", "_waiting")
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self._waiting: deque[tuple[bool, Start, int]] = deque()
-        self._writing = False
+        self._running = 0
         self._reading = 0
         self._starting = False
         self._advancing = False
@@ -176,7 +176,7 @@ class Operations:
         self._advancing = True
         while self._waiting and not self._starting:
             is_write, start, size = self._waiting[0]
-            if is_write and (self._writing or self._reading):
+            if is_write and self._reading:
                 break
             self._waiting.popleft()
             work = start()
@@ -184,13 +184,11 @@ class Operations:
                 self._channel.circuit.backlog.leave(size)
             else:
                 self._starting = True
-                if is_write:
-                    self._writing = True
-                else:
-                    self._reading += 1
+                self._running += 1
+                self._reading += not is_write
                 self._channel.circuit.shell.spawn(self._run(is_write, work, size), self._stepped)
         self._advancing = False
-        if not (self._waiting or self._starting or self._writing or self._reading):
+        if not (self._waiting or self._starting or self._running):
             self._channel.operations = None
 
     async def _run(
@@ -201,10 +199,8 @@ class Operations:
             await work()
         finally:
             self._channel.circuit.backlog.leave(size)
-            if is_write:
-                self._writing = False
-            else:
-                self._reading -= 1
+            self._running -= 1
+            self._reading -= not is_write
             self._advance()
 
     def _stepped(self) -> None:
