@@ -20,6 +20,7 @@ from caproto import (
 )
 from caproto.server.data import (
     CannotExceedLimits,
+    ChannelAlarm,
     ChannelByte,
     ChannelChar,
     ChannelData,
@@ -194,11 +195,96 @@ async def test_limits_set_the_alarm(
     assert data.severity == AlarmSeverity.NO_ALARM
 
 
-async def test_an_alarm_set_by_hand_stays_where_there_are_no_limits() -> None:
-    data = ChannelDouble(value=1.0)
+async def comm_alarm(data: ChannelData) -> None:
+    """Let the IOC say that it does not reach its hardware."""
     await data.alarm.write(status=AlarmStatus.COMM, severity=AlarmSeverity.INVALID_ALARM)
-    await data.write(2.0)
+
+
+@pytest.mark.parametrize("limits", [{}, LIMITS], ids=["no limits", "limits"])
+async def test_an_alarm_set_by_the_ioc_is_over_with_the_next_number(limits: dict[str, Any]) -> None:
+    data = ChannelDouble(value=1.0, **limits)
+    await comm_alarm(data)
+    await data.write(2.0, verify_value=False)
     assert data.severity == AlarmSeverity.INVALID_ALARM
+    await data.write(2.0)
+    assert (data.status, data.severity) == (AlarmStatus.NO_ALARM, AlarmSeverity.NO_ALARM)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        ChannelEnum(value=1, enum_strings=["a", "b"]),
+        ChannelString(value="1"),
+        ChannelChar(value="1"),
+        ChannelByte(value=b"1"),
+        ChannelDouble(value=[1.0, 2.0]),
+    ],
+    ids=lambda data: type(data).__name__,
+)
+async def test_an_alarm_set_by_the_ioc_stays_where_it_is_about_no_number(data: ChannelData) -> None:
+    await comm_alarm(data)
+    await data.write(data.value)
+    assert data.severity == AlarmSeverity.INVALID_ALARM
+
+
+@pytest.mark.parametrize("limits", [{}, LIMITS], ids=["no limits", "limits"])
+async def test_an_alarm_given_with_a_value_is_the_one_to_have(limits: dict[str, Any]) -> None:
+    data = ChannelDouble(value=1.0, **limits)
+    await data.write(9.0, status=AlarmStatus.LINK, severity=AlarmSeverity.MINOR_ALARM)
+    assert (data.status, data.severity) == (AlarmStatus.LINK, AlarmSeverity.MINOR_ALARM)
+    await data.write(1.0, severity=AlarmSeverity.NO_ALARM)
+    assert (data.status, data.severity) == (AlarmStatus.NO_ALARM, AlarmSeverity.NO_ALARM)
+
+
+async def test_a_value_beyond_the_limits_is_an_alarm_until_a_write_succeeds() -> None:
+    data = ChannelDouble(value=1.0, upper_ctrl_limit=5.0)
+    for refused in (data.write(6.0), data.write_from_dbr([7], ChannelType.LONG, None)):
+        with pytest.raises(CannotExceedLimits):
+            await refused
+        assert (data.status, data.severity) == (AlarmStatus.WRITE, AlarmSeverity.MAJOR_ALARM)
+        await data.write(2.0)
+        assert (data.status, data.severity) == (AlarmStatus.NO_ALARM, AlarmSeverity.NO_ALARM)
+
+
+async def test_what_cannot_be_converted_is_no_alarm() -> None:
+    data = ChannelDouble(value=1.0)
+    with pytest.raises(CaprotoConversionError):
+        await data.write_from_dbr([b"junk"], ChannelType.STRING, None)
+    assert data.severity == AlarmSeverity.NO_ALARM
+
+
+async def test_pvs_that_share_an_alarm_do_not_end_that_of_the_value_of_another() -> None:
+    alarm = ChannelAlarm()
+    hot = ChannelDouble(value=1.0, alarm=alarm, **LIMITS)
+    warm = ChannelDouble(value=1.0, alarm=alarm, **LIMITS)
+    other = ChannelInteger(value=1, alarm=alarm)
+    seen = []
+    for data, value in ((hot, 9), (other, 2), (warm, 6), (warm, 0), (hot, 6), (warm, 9), (hot, 0)):
+        await data.write(value)
+        seen.append(alarm.severity)
+    assert seen == [2, 2, 2, 2, 1, 2, 2]
+    await warm.write(0.0)
+    assert alarm.severity == AlarmSeverity.NO_ALARM
+
+
+async def test_a_value_has_to_come_back_by_more_than_the_hysteresis() -> None:
+    data = ChannelDouble(value=1.0, **LIMITS)
+    data.hysteresis = 0.5
+    seen = []
+    for value in (7.9, 8.0, 7.6, 7.4, 4.6, 4.4, 4.6, -5.0, -4.6, -4.4, -8.0, -7.6, -7.4):
+        await data.write(value)
+        seen.append(data.status)
+    high, hihi, none, low, lolo = (
+        AlarmStatus.HIGH,
+        AlarmStatus.HIHI,
+        AlarmStatus.NO_ALARM,
+        AlarmStatus.LOW,
+        AlarmStatus.LOLO,
+    )
+    assert seen == [
+        *(high, hihi, hihi, high, high, none, none),
+        *(low, low, none, lolo, lolo, low),
+    ]
 
 
 async def test_limits_do_not_concern_arrays() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import logging
 from typing import Any, ClassVar
@@ -10,6 +11,8 @@ import pytest
 
 from caproto import (
     AccessRights,
+    AlarmSeverity,
+    AlarmStatus,
     CaprotoAttributeError,
     CaprotoRuntimeError,
     CaprotoTypeError,
@@ -234,6 +237,58 @@ def test_pvs_share_their_alarm_unless_they_are_in_different_alarm_groups() -> No
     assert group.c.alarm is group.alarms["other"]
     assert group.a.alarm is not group.c.alarm
     assert Group("").a.alarm is not group.a.alarm
+
+
+class Refusing(PVGroup):
+    number = pvproperty(value=0)
+    state = pvproperty(value="a", dtype=ChannelType.ENUM, enum_strings=["a", "b"], alarm_group="s")
+    text = pvproperty(value="a", max_length=9, alarm_group="t")
+    refusing = True
+
+    @number.putter
+    async def _put_number(self, instance: Any, value: Any) -> None:
+        if value == 1:
+            await instance.alarm.write(status=AlarmStatus.HIGH, severity=AlarmSeverity.MINOR_ALARM)
+        await self.maybe_refuse()
+
+    @state.putter
+    async def _put_state(self, instance: Any, value: Any) -> None:
+        await self.maybe_refuse()
+
+    @text.putter
+    async def _put_text(self, instance: Any, value: Any) -> None:
+        await self.maybe_refuse()
+
+    async def maybe_refuse(self) -> None:
+        if self.refusing:
+            raise OSError("the motor does not answer")
+
+
+@pytest.mark.parametrize(("name", "value"), [("number", 2), ("state", "b"), ("text", "b")])
+async def test_a_putter_that_fails_is_an_alarm_until_a_write_succeeds(
+    name: str, value: Any
+) -> None:
+    group = Refusing("p:")
+    data = getattr(group, name)
+    with pytest.raises(OSError, match="does not answer"):
+        await data.write(value)
+    assert (data.status, data.severity) == (AlarmStatus.WRITE, AlarmSeverity.MAJOR_ALARM)
+    group.refusing = False
+    await data.write(value)
+    assert (data.status, data.severity) == (AlarmStatus.NO_ALARM, AlarmSeverity.NO_ALARM)
+
+
+async def test_the_alarm_that_a_putter_sets_is_the_one_to_have() -> None:
+    group = Refusing("p:")
+    for group.refusing in (True, False, False):
+        with contextlib.suppress(OSError):
+            await group.number.write(1)
+        assert (group.number.status, group.number.severity) == (
+            AlarmStatus.HIGH,
+            AlarmSeverity.MINOR_ALARM,
+        )
+    await group.number.write(2)
+    assert group.number.severity == AlarmSeverity.NO_ALARM
 
 
 def test_a_subclass_inherits_overrides_adds_and_removes_pvs() -> None:

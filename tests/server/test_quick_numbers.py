@@ -80,11 +80,8 @@ def is_quick(data: ChannelData, value: Any) -> bool:
 def test_the_bytes_are_those_of_the_long_way(
     cls: type[ChannelData], value: Any, count: int, data_type: int
 ) -> None:
-    def alarm() -> ChannelAlarm:
-        return ChannelAlarm(status=AlarmStatus.HIGH, severity=AlarmSeverity.MINOR_ALARM)
-
-    quick = cls(value=0, alarm=alarm())
-    long = long_way_of(cls)(value=0, alarm=alarm())
+    quick = cls(value=0)
+    long = long_way_of(cls)(value=0)
     assert is_quick(quick, value)
     assert not is_quick(long, value)
     sent = updates(quick, value, data_type, count=count)
@@ -203,6 +200,8 @@ def test_control_limits_hold_from_the_moment_they_are_set() -> None:
     with pytest.raises(CannotExceedLimits):
         data.write(1.5).send(None)
     run(data.write_metadata(upper_ctrl_limit=2.0))
+    assert not is_quick(data, 1.5)  # the alarm has to end
+    run(data.write(1.5))
     assert is_quick(data, 1.5)
     run(data.write_metadata(upper_ctrl_limit=-1.0))  # both the same: none
     assert is_quick(data, 1e9)
@@ -270,6 +269,7 @@ def test_alarm_limits_and_dead_bands_hold_from_the_moment_they_are_set() -> None
     run(data.write(5.0))
     assert data.severity == AlarmSeverity.MAJOR_ALARM
     run(data.write_metadata(upper_alarm_limit=0, lower_alarm_limit=0))
+    run(data.write(0.0))
     assert is_quick(data, 0.0)
     data.value_atol = 0.5
     assert data.value_atol == 0.5
@@ -280,12 +280,12 @@ def test_alarm_limits_and_dead_bands_hold_from_the_moment_they_are_set() -> None
     assert not is_quick(data, 0.1)
 
 
-def test_a_new_alarm_travels_with_the_next_value() -> None:
+def test_a_pv_in_alarm_goes_the_long_way_which_ends_it() -> None:
     data = ChannelDouble(value=0.0)
-    run(data.alarm.write(status=AlarmStatus.LOLO, severity=AlarmSeverity.MAJOR_ALARM))
-    assert updates(data, 1.0, TIME_DOUBLE)[0].payload[:4] == bytes([0, 5, 0, 2])
-    data.alarm = ChannelAlarm(status=AlarmStatus.HIGH, severity=AlarmSeverity.MINOR_ALARM)
-    assert updates(data, 2.0, TIME_DOUBLE)[0].payload[:4] == bytes([0, 4, 0, 1])
+    run(data.alarm.write(status=AlarmStatus.COMM, severity=AlarmSeverity.INVALID_ALARM))
+    assert not is_quick(data, 1.0)
+    assert updates(data, 1.0, TIME_DOUBLE)[0].payload[:4] == bytes(4)
+    assert is_quick(data, 1.0)
 
 
 def test_a_mask_without_values_gets_nothing_unless_a_flag_says_so() -> None:

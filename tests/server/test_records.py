@@ -207,6 +207,42 @@ async def test_a_limit_that_is_moved_changes_the_alarm_at_once(group: Records) -
     assert shown(group.ai, "SEVR") == "NO_ALARM"
 
 
+async def test_fields_leave_the_alarm_of_the_record_alone(group: Records) -> None:
+    await group.ai.write(9.0)
+    assert shown(group.ai, "SEVR") == "MAJOR"
+    await group.ai.get_field("SMOO").write(0.5)
+    await group.ai.get_field("EGU").write("mm")
+    assert shown(group.ai, "SEVR") == "MAJOR"
+
+
+async def test_a_field_that_refuses_a_value_is_no_alarm_of_the_record() -> None:
+    class Refusing(PVGroup):
+        x = pvproperty(value=1.0, record="ai")
+
+        @x.fields.smoothing.putter
+        async def _put(self: Any, instance: Any, value: Any) -> None:
+            raise OSError("no filter here")
+
+    group = Refusing("p:")
+    with pytest.raises(OSError, match="no filter"):
+        await group.x.get_field("SMOO").write(0.5)
+    assert shown(group.x, "SEVR") == "NO_ALARM"
+
+
+async def test_hyst_keeps_an_alarm_that_is_nearly_over(group: Records) -> None:
+    await group.ai.get_field("HYST").write(1.0)
+    assert shown(group.ai, "HYST") == 1.0
+    for value, status in (
+        (5.0, "HIHI"),
+        (4.5, "HIHI"),
+        (3.9, "NO_ALARM"),
+        (4.0, "HIGH"),
+        (3.5, "HIGH"),
+    ):
+        await group.ai.write(value)
+        assert shown(group.ai, "STAT") == status
+
+
 async def test_an_alarm_status_beyond_the_first_sixteen_has_its_name(group: Records) -> None:
     await group.ai.alarm.write(status=AlarmStatus.UDF, severity=AlarmSeverity.INVALID_ALARM)
     stat: Any = group.ai.get_field("STAT")

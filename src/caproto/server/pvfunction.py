@@ -8,8 +8,8 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, get_args, get_origin
 
-from .._errors import CaprotoTypeError, SkipWrite
-from .._protocol.enums import AlarmSeverity, AlarmStatus, ChannelType
+from .._errors import CaprotoTypeError
+from .._protocol.enums import ChannelType
 from .pvspec import DEFAULT_VALUES, PVSpec
 from .subgroup import SubGroup
 
@@ -179,14 +179,8 @@ class pvfunction(SubGroup[Any]):
             if result is not None:
                 await group.retval.write(result)
         except Exception as error:
-            if not isinstance(error, SkipWrite):
-                await instance.alarm.write(
-                    status=AlarmStatus.WRITE, severity=AlarmSeverity.MAJOR_ALARM
-                )
             await group.status.write(f"{type(error).__name__}: {error}"[:_TEXT_LENGTH])
             raise
-        if instance.alarm.severity:
-            await instance.alarm.write(status=AlarmStatus.NO_ALARM, severity=AlarmSeverity.NO_ALARM)
         await group.status.write("Success")
 
 

@@ -39,6 +39,11 @@ class ChannelAlarm:
         Of that text.
     """
 
+    serial: int = 0
+    """Counts how often status or severity were set, so that it can be seen whether a handler has."""
+    raised_by: ChannelState | None = None
+    """The PV whose value is the reason; None if the alarm was set by the IOC, or tells of a refused write."""
+
     def __init__(
         self,
         *,
@@ -152,9 +157,13 @@ class ChannelAlarm:
         must_acknowledge_transient: bool | None = None,
         severity_to_acknowledge: int | None = None,
         alarm_string: str | None = None,
+        raised_by: ChannelState | None = None,
     ) -> bool:
         """Change some of the alarm, tell nobody, and return whether there was a change."""
         before = self._state()
+        if status is not None or severity is not None:
+            self.serial += 1
+            self.raised_by = raised_by
         if status is not None:
             self._status = _STATUS[status]
         if must_acknowledge_transient is not None:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from ..._errors import CaprotoConversionError, CaprotoValueError, Forbidden, SkipWrite
 from ..._protocol.arrays import decode_data
 from ..._protocol.dbr import DBR_TYPES, METADATA_SIZES, NATIVE_TYPES, DbrMetadata
-from ..._protocol.enums import AccessRights, ChannelType
+from ..._protocol.enums import AccessRights, AlarmSeverity, AlarmStatus, ChannelType
 from ..._protocol.status import CAStatus
 from .alarm import NO_ALARM
 from .conversion import as_elements
@@ -27,6 +27,8 @@ __all__ = ["ChannelData"]
 
 _ALL_RIGHTS = AccessRights.READ | AccessRights.WRITE
 _SETTABLE = ("timestamp", "status", "severity")
+_ALARM_KEYWORDS = frozenset(("status", "severity"))
+_NO_ALARM_WIRE = NO_ALARM.wire
 
 
 class ChannelData(ChannelState):
@@ -63,10 +65,10 @@ class ChannelData(ChannelState):
     takes_scalars: ClassVar[bool] = True
     """Whether `auth_write` may be given one element instead of a sequence of one, since it is ours."""
     # The values for which nothing has to be done but to keep them and to tell the clients: those of exactly this type,
-    # or whole numbers where it is `float`. All of them, or those from the lowest to the highest, as long as the alarm
-    # is the third item, if it is not None. Set by the classes of numbers, and for a PV by `find_usual`.
+    # or whole numbers where it is `float`. All of them, or those from the lowest to the highest. Set by the classes of
+    # numbers, and for a PV by `find_usual`.
     _usual_type: Any = None
-    _usual_range: tuple[float, float, bytes | None] | None = None
+    _usual_range: tuple[float, float] | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -211,11 +213,11 @@ class ChannelData(ChannelState):
         if kind is not usual and not (kind is int and usual is float):
             return False
         alarm = (self._alarm or NO_ALARM).wire
+        if alarm != _NO_ALARM_WIRE:  # which may be over with this value
+            return False
         limits = self._usual_range
-        if limits is not None:
-            lowest, highest, expected = limits
-            if not lowest <= value <= highest or (expected is not None and alarm != expected):
-                return False
+        if limits is not None and not limits[0] <= value <= limits[1]:
+            return False
         self._value = value
         nanoseconds = self.nanoseconds = now()
         source = self.source
@@ -237,7 +239,10 @@ class ChannelData(ChannelState):
             self.check_value(value)
         except SkipWrite:
             return
-        self.publish_now(self._store(value, flags, metadata))
+        except Exception:
+            self.note_refusal()
+            raise
+        self.publish_now(self._store(value, flags, metadata, forgive=True))
 
     @plain
     def value_from_dbr(self, data: Any, native: ChannelType) -> Any:
@@ -303,6 +308,7 @@ class ChannelData(ChannelState):
             )  # 0.4 us less than to await what awaits nothing
             return
         value = self.preprocess_value(value)
+        serial = self.current_alarm.serial
         try:
             if verify_value:
                 modified = await self.verify_value(value)
@@ -312,19 +318,28 @@ class ChannelData(ChannelState):
                 await self.update_fields(value)
         except SkipWrite:
             return
-        await self.publish(self._store(value, flags, metadata))
+        except Exception:
+            if (
+                self.current_alarm.serial == serial or not self.severity
+            ):  # else a handler has said it
+                self.note_refusal()
+            raise
+        # What a handler has just set is not over with the value that it lets pass.
+        forgive = verify_value and self.current_alarm.serial == serial
+        await self.publish(self._store(value, flags, metadata, forgive=forgive))
 
     @plain
-    def _store(self, value: Any, flags: int, metadata: dict[str, Any]) -> int:
+    def _store(self, value: Any, flags: int, metadata: dict[str, Any], *, forgive: bool) -> int:
         """Take a new value, and return whom it concerns."""
         old, self._value = self._value, value
         timestamp = metadata.pop("timestamp", None) if metadata else None
         self.nanoseconds = now() if timestamp is None else epics_time(timestamp)
+        # An alarm that is given with the value is the one to have.
+        if not metadata.keys() >= _ALARM_KEYWORDS and self.update_alarm(value, forgive=forgive):
+            flags |= ALARM_FLAG
         if metadata:
             flags |= self.store_metadata(metadata)
         flags |= self.value_flags(old, value)
-        if self.update_alarm(value):
-            flags |= ALARM_FLAG
         self.forget_encoded()
         return flags
 
@@ -352,9 +367,49 @@ class ChannelData(ChannelState):
         return VALUE_FLAGS
 
     @plain
-    def update_alarm(self, value: Any) -> bool:
-        """Set the alarm that belongs to a new value, and return whether it changed."""
+    def update_alarm(self, value: Any, *, forgive: bool = True) -> bool:
+        """Set the alarm that belongs to a new value, and return whether it changed.
+
+        Parameters
+        ----------
+        value : object
+        forgive : bool
+            Whether an alarm that the IOC has set itself is over with this value. Of PVs other than numbers only the one
+            that tells of a refused write is.
+        """
+        if forgive and self.current_alarm.status == AlarmStatus.WRITE:
+            return self.set_alarm(AlarmStatus.NO_ALARM, AlarmSeverity.NO_ALARM)
         return False
+
+    def judge(self, status: int, severity: int, *, forgive: bool) -> bool:
+        """Set the alarm that a new value is the reason for, and return whether it changed.
+
+        One that another PV shares and whose value is the reason stays, unless this one is worse.
+        """
+        alarm = self.current_alarm
+        if alarm.raised_by not in (self, None):
+            if severity <= alarm.severity:
+                return False
+        elif not severity and alarm.raised_by is None and not forgive:
+            return False
+        if not severity and alarm.wire == _NO_ALARM_WIRE:
+            return False  # there is no need for one
+        return self.set_alarm(status, severity, raised_by=self if severity else None)
+
+    @plain
+    def note_refusal(self) -> None:
+        """Raise an alarm because a new value was refused; it is over when a write succeeds."""
+        if self.set_alarm(AlarmStatus.WRITE, AlarmSeverity.MAJOR_ALARM):
+            self.publish_now(ALARM_FLAG)
+
+    def set_alarm(
+        self, status: int, severity: int, *, raised_by: ChannelState | None = None
+    ) -> bool:
+        """Set the alarm, tell the clients of the PVs that share it, and return whether it changed."""
+        changed = self.alarm.change(status=status, severity=severity, raised_by=raised_by)
+        if changed:
+            self.alarm.publish_now(ALARM_FLAG, except_for=self)
+        return changed
 
     @plain
     async def update_fields(self, value: Any) -> None:

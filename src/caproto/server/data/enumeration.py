@@ -12,7 +12,6 @@ from ..._protocol.dbr import DbrMetadata
 from ..._protocol.enums import AlarmStatus, ChannelType
 from .channel import ChannelData
 from .conversion import as_elements, number_as, number_from_text, numbers_as
-from .state import ALARM_FLAG
 
 __all__ = ["ChannelEnum", "EnumLabel"]
 
@@ -145,17 +144,14 @@ class ChannelEnum(ChannelData):
             return value
         return [self.preprocess_element(element) for element in value]
 
-    def update_alarm(self, value: Any) -> bool:
+    def update_alarm(self, value: Any, *, forgive: bool = True) -> bool:
         """Set the alarm that belongs to a state, if there are any, and return whether it changed."""
         if not self.state_severities or self.max_length != 1:
-            return False
+            return super().update_alarm(value, forgive=forgive)
         number = self.get_raw_value(value)
         bad = self.state_severities[number] if number < len(self.state_severities) else 0
         status = AlarmStatus.STATE if bad else AlarmStatus.NO_ALARM
-        changed = self.alarm.change(status=status, severity=bad)
-        if changed:
-            self.alarm.publish_now(ALARM_FLAG, except_for=self)
-        return changed
+        return self.judge(status, bad, forgive=forgive)
 
     def set_metadata(self, name: str, new: Any) -> None:
         """Set the labels."""

@@ -12,7 +12,6 @@ from ..._protocol.enums import AlarmSeverity, AlarmStatus, ChannelType, Subscrip
 from ..._protocol.metadata import CONTROL_LIMITS
 from ..._protocol.status import CAStatus
 from .._engine.timed_numbers import number_packer
-from .alarm import NO_ALARM
 from .channel import ChannelData
 from .conversion import (
     as_elements,
@@ -40,15 +39,19 @@ _PAIRS = {
     for end, other in (("upper", "lower"), ("lower", "upper"))
 }
 """The limits that are not used while they are the same as their opposites."""
+_LEVELS = (
+    (AlarmStatus.HIHI, "upper_alarm_limit", 1),
+    (AlarmStatus.LOLO, "lower_alarm_limit", -1),
+    (AlarmStatus.HIGH, "upper_warning_limit", 1),
+    (AlarmStatus.LOW, "lower_warning_limit", -1),
+)
+"""The limits that are a reason for an alarm, in the order in which a C IOC asks for them."""
 _INTEGERS = (ChannelType.INT, ChannelType.LONG)
 _UNREADABLE = (str, bytes, type(None))
 """What a program may set although it is no number; see `ChannelState.keep_odd`."""
 _NO_ALARM = (AlarmStatus.NO_ALARM, AlarmSeverity.NO_ALARM)
 _MINOR, _MAJOR = int(AlarmSeverity.MINOR_ALARM), int(AlarmSeverity.MAJOR_ALARM)
-_VALUE_FLAG, _LOG_FLAG, _ALARM_FLAG = (
-    int(flag)
-    for flag in (SubscriptionType.DBE_VALUE, SubscriptionType.DBE_LOG, SubscriptionType.DBE_ALARM)
-)
+_VALUE_FLAG, _LOG_FLAG = int(SubscriptionType.DBE_VALUE), int(SubscriptionType.DBE_LOG)
 
 
 class CannotExceedLimits(CaprotoValueError):
@@ -89,8 +92,12 @@ class ChannelNumeric(ChannelData):
     _lower_alarm_limit: float = 0
     _upper_ctrl_limit: float = 0
     _lower_ctrl_limit: float = 0
-    limit_severities: tuple[int, int, int, int] = (_MAJOR, _MINOR, _MINOR, _MAJOR)
-    """How bad it is to be at or beyond the upper alarm and warning limit, the lower warning and alarm limit."""
+    limit_severities: tuple[int, int, int, int] = (_MAJOR, _MAJOR, _MINOR, _MINOR)
+    """How bad it is to be at or beyond each of the limits, in the order of `_LEVELS`."""
+    hysteresis: float = 0.0
+    """By how much a value has to come back for its alarm to be over."""
+    _limit_status: int = 0
+    """Which limit the last value was beyond."""
     _value_atol: float = 0.0
     _log_atol: float = 0.0
     _sent_value: Any = math.nan
@@ -207,10 +214,10 @@ class ChannelNumeric(ChannelData):
         self.keep("_usual_range", self._range_without_alarm(cls._usual_range))
 
     def _range_without_alarm(
-        self, limits: tuple[float, float, bytes | None] | None
-    ) -> tuple[float, float, bytes | None] | None:
+        self, limits: tuple[float, float] | None
+    ) -> tuple[float, float] | None:
         """Narrow the range of a type to the values that are neither refused nor a reason for an alarm."""
-        lowest, highest, alarm = limits or (-math.inf, math.inf, None)
+        lowest, highest = everything = limits or (-math.inf, math.inf)
         lower, upper = self._lower_ctrl_limit, self._upper_ctrl_limit
         if lower != upper:
             lowest, highest = max(lower, lowest), min(upper, highest)
@@ -219,12 +226,9 @@ class ChannelNumeric(ChannelData):
             (self._lower_warning_limit, self._upper_warning_limit),
         ):
             if lower != upper:  # a limit itself is in alarm; one that is no number never is
-                alarm = NO_ALARM.wire
                 lowest = max(lowest, math.nextafter(lower, math.inf))
                 highest = min(highest, math.nextafter(upper, -math.inf))
-        if limits is None and alarm is None and (lowest, highest) == (-math.inf, math.inf):
-            return None
-        return lowest, highest, alarm
+        return limits if (lowest, highest) == everything else (lowest, highest)
 
     def set_metadata(self, name: str, new: Any) -> None:
         """Set the units or a limit."""
@@ -276,29 +280,21 @@ class ChannelNumeric(ChannelData):
             )
 
     @plain
-    def update_alarm(self, value: Any) -> bool:
-        """Set the alarm by the limits; leave it alone if there are none, or if this is an array."""
-        major = self._upper_alarm_limit != self._lower_alarm_limit
-        minor = self._upper_warning_limit != self._lower_warning_limit
-        if not (major or minor) or self._max_length != 1 or isinstance(value, _UNREADABLE):
-            return False
-        status, severity = self._alarm_of(float(value), major, minor)
-        changed = self.alarm.change(status=status, severity=severity)
-        if changed:
-            self.alarm.publish_now(_ALARM_FLAG, except_for=self)
-        return changed
+    def update_alarm(self, value: Any, *, forgive: bool = True) -> bool:
+        """Set the alarm by the limits, and return whether it changed; an array has none of its own."""
+        if self._max_length != 1 or isinstance(value, _UNREADABLE):
+            return super().update_alarm(value, forgive=forgive)
+        self._limit_status, severity = self._alarm_of(float(value))
+        return self.judge(self._limit_status, severity, forgive=forgive)
 
-    def _alarm_of(self, value: float, major: bool, minor: bool) -> tuple[int, int]:
-        """Return status and severity that belong to a value."""
-        hihi, high, low, lolo = self.limit_severities
-        if major and hihi and value >= self._upper_alarm_limit:
-            return AlarmStatus.HIHI, hihi
-        if major and lolo and value <= self._lower_alarm_limit:
-            return AlarmStatus.LOLO, lolo
-        if minor and high and value >= self._upper_warning_limit:
-            return AlarmStatus.HIGH, high
-        if minor and low and value <= self._lower_warning_limit:
-            return AlarmStatus.LOW, low
+    def _alarm_of(self, value: float) -> tuple[int, int]:
+        """Return status and severity that belong to a value, which has to come back by more than the hysteresis."""
+        for (status, name, sign), severity in zip(_LEVELS, self.limit_severities, strict=True):
+            if not severity or self._is_unused(name):
+                continue
+            margin = self.hysteresis if self._limit_status == status else 0
+            if sign * value >= sign * getattr(self, f"_{name}") - margin:
+                return status, severity
         return _NO_ALARM
 
     @plain
@@ -385,7 +381,7 @@ class ChannelInteger(ChannelNumeric):
 
     data_type = ChannelType.LONG
     _usual_type = int
-    _usual_range = (-(1 << 31), (1 << 31) - 1, None)
+    _usual_range = (-(1 << 31), (1 << 31) - 1)
 
 
 class ChannelShort(ChannelNumeric):
@@ -393,7 +389,7 @@ class ChannelShort(ChannelNumeric):
 
     data_type = ChannelType.INT
     _usual_type = int
-    _usual_range = (-(1 << 15), (1 << 15) - 1, None)
+    _usual_range = (-(1 << 15), (1 << 15) - 1)
 
 
 class _ChannelReal(ChannelNumeric):

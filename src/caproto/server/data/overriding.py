@@ -34,6 +34,7 @@ NUMBER_METHODS = (
     "_store",
     "value_flags",
     "update_alarm",
+    "note_refusal",
     "forget_encoded",
     "publish_now",
     "encode",

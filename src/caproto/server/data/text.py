@@ -250,9 +250,9 @@ class ChannelByte(ChannelNumeric):
     def check_value(self, data: Any) -> None:
         """Accept any bytes."""
 
-    def update_alarm(self, value: Any) -> bool:
-        """Leave the alarm alone."""
-        return False
+    def update_alarm(self, value: Any, *, forgive: bool = True) -> bool:
+        """Leave the alarm alone, unless it tells of a refused write."""
+        return ChannelData.update_alarm(self, value, forgive=forgive)
 
     def values_as(self, native: ChannelType) -> Any:
         """Return the bytes, or their numbers, or their numbers written out."""

@@ -67,6 +67,15 @@ class RecordField(PvpropertyData):
         if flags != ALARM_FLAG:
             super().publish_now(flags)
 
+    @plain
+    def update_alarm(self, value: Any, *, forgive: bool = True) -> bool:
+        """Leave the alarm alone, which is that of the record."""
+        return False
+
+    @plain
+    def note_refusal(self) -> None:
+        """Leave the alarm alone."""
+
     def _is_disabled(self) -> bool:
         return bool(self.group.puts_disabled) and self.pvspec.name != "DISP"
 

@@ -50,8 +50,12 @@ _METADATA = {
     "drive_low_limit": "lower_ctrl_limit",
 }
 """Fields that are metadata of the PV."""
-_DEADBANDS = {"monitor_deadband": "value_atol", "archive_deadband": "log_atol"}
-_SEVERITIES = ("hihi_severity", "high_severity", "low_severity", "lolo_severity")
+_DEADBANDS = {
+    "monitor_deadband": "value_atol",
+    "archive_deadband": "log_atol",
+    "alarm_deadband": "hysteresis",
+}
+_SEVERITIES = ("hihi_severity", "lolo_severity", "high_severity", "low_severity")
 """In the order of `ChannelNumeric.limit_severities`."""
 _ALARM = {
     "alarm_status": "status",
@@ -108,7 +112,7 @@ _ARRAY_TYPES = {
 def change(parent: Any, **metadata: Any) -> None:
     """Change metadata of the PV, and tell its clients."""
     flags = parent.store_metadata(metadata)
-    if parent.update_alarm(parent.value):  # as after a new value
+    if parent.update_alarm(parent.value, forgive=False):  # as after a new value
         flags |= ALARM_FLAG
     parent.forget_encoded()
     parent.publish_now(flags)
