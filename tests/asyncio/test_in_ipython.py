@@ -12,7 +12,7 @@ import pytest
 
 from caproto import CaprotoRuntimeError
 from caproto.asyncio.client import Context
-from caproto.ioc_examples.random_walk import RandomWalk
+from caproto.ioc_examples.random_walk import RandomWalkIOC
 from caproto.testing import serve
 
 TUTORIAL = [
@@ -75,7 +75,7 @@ HELPERS = [
 def typed(lines: list[str], folder: Path) -> tuple[str, str]:
     """Type lines into IPython; return what it shows without its prompts, and what it complains of."""
     options = ("--simple-prompt", "--no-banner", "--no-confirm-exit", "--colors=nocolor")
-    with serve(RandomWalk("random_walk:")):
+    with serve(RandomWalkIOC("random_walk:")):
         env = {**os.environ, "IPYTHONDIR": str(folder), "HOME": str(folder), "TERM": "dumb"}
         done = subprocess.run(
             [sys.executable, "-X", "dev", "-m", "IPython", *options],

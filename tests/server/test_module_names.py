@@ -21,11 +21,14 @@ NAMES = {
     "caproto.server.server": """
         PVGroup PVGroupMeta PVSpec PvpropertyData SubGroup pvfunction pvproperty ioc_arg_parser run scan_wrapper
         template_arg_parser AinitHook Getter Putter Scan Shutdown Startup check_signature pvspec_type_map
-        pvspec_type_map_read_only get_pv_pair_wrapper expand_macros AsyncLibraryLayer""",
+        pvspec_type_map_read_only get_pv_pair_wrapper expand_macros AsyncLibraryLayer FieldProxy FieldSpec
+        FieldSpecItems T_Data T_PVGroup T_RecordFields T_SubGroup T_pvproperty ChannelType AlarmSeverity ChannelData""",
+    "caproto.server.records": "RecordFieldGroup MotorFields pvproperty register_record",
+    "caproto.ioc_examples.random_walk": "RandomWalkIOC",
     "caproto.server.common": "Context VirtualCircuit LoopExit DisconnectedCircuit MAX_UDP_RECV",
     "caproto.server.typing": "AinitHook AsyncLibraryLayer Getter Putter Scan Shutdown Startup",
     "caproto.asyncio.server": """
-        AsyncioAsyncLayer AsyncioEvent AsyncioQueue Context Event ServerExit VirtualCircuit run start_server""",
+        AsyncLibraryLayer AsyncioAsyncLayer AsyncioEvent AsyncioQueue Context Event ServerExit VirtualCircuit run start_server""",
 }
 
 

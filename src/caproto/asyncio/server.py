@@ -21,13 +21,14 @@ from ..server._engine.names import Names
 from ..server._engine.search import SearchResponder
 from ..server.access import AccessRules
 from ..server.data.modified import modified
-from ..server.typing import AinitHook
+from ..server.typing import AinitHook, AsyncLibraryLayer
 from ._server_circuit import CircuitProtocol, VirtualCircuit
 from ._server_layer import AsyncioAsyncLayer, AsyncioEvent, AsyncioQueue
 from ._server_udp import BeaconSender, SearchProtocol
 from ._signals import stopped_by_signals
 
 __all__ = [
+    "AsyncLibraryLayer",
     "AsyncioAsyncLayer",
     "AsyncioEvent",
     "AsyncioQueue",

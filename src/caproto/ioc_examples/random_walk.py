@@ -8,7 +8,7 @@ from typing import Any, Final
 from caproto.server import PVGroup, ioc_arg_parser, pvproperty, run
 
 
-class RandomWalk(PVGroup):
+class RandomWalkIOC(PVGroup):
     """A value that takes a random step every `dt` seconds."""
 
     dt: Final = pvproperty(value=3.0, doc="seconds from one step to the next")
@@ -27,7 +27,7 @@ def main() -> None:
     ioc_options, run_options = ioc_arg_parser(
         default_prefix="random_walk:", desc="Serve a value that walks at random."
     )
-    ioc = RandomWalk(**ioc_options)
+    ioc = RandomWalkIOC(**ioc_options)
     run(ioc.pvdb, **run_options)
 
 

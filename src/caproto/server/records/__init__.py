@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..pvproperty import pvproperty  # which programs import from here, too
 from .group import RecordFieldGroup
 from .linking import link_enum_strings, link_parent_attribute
 from .properties import value_class as _value_class
@@ -32,6 +33,7 @@ __all__ = [
     "get_record_registry",
     "link_enum_strings",
     "link_parent_attribute",
+    "pvproperty",
     "record_class",
     "record_hook",
     "record_name",
