@@ -44,6 +44,8 @@ logger: logging.Logger = logging.getLogger("caproto.ctx")
 
 Event = AsyncioEvent
 _CLOSING_TURNS = 10
+_CHUNK = 1 << 18
+"""The most bytes that are received at once."""
 
 
 def _limits_from(settings: ServerSettings) -> ClientLimits:
@@ -116,6 +118,7 @@ class Context:
         self.limits: ClientLimits = limits or _limits_from(self.environ)
         self.access = access
         self.circuits_of_host: Counter[str] = Counter()
+        self.receive_buffer: memoryview = memoryview(bytearray(_CHUNK))
         self.responder: SearchResponder
         self.loop: asyncio.AbstractEventLoop
         self._hook_tasks: set[asyncio.Task[None]] = set()
