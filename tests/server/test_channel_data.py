@@ -5,7 +5,9 @@ from __future__ import annotations
 import array
 import datetime
 import gc
+from collections import deque
 from typing import Any, ClassVar
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -404,3 +406,32 @@ def test_states_have_hooks_that_do_nothing_by_default() -> None:
     data = ChannelDouble(value=1.0)
     data.pre_state_change("state", 1)
     data.post_state_change("state", 1)
+
+
+async def test_a_mock_is_one_value() -> None:
+    data = ChannelDouble(value=1.0)
+    mock = MagicMock()
+    await data.write(mock)
+    assert data.value is mock
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [1.0, 2.0],
+        (1.0, 2.0),
+        range(1, 3),
+        array.array("d", [1.0, 2.0]),
+        np.array([1.0, 2.0]),
+        deque([1.0, 2.0]),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+async def test_a_sequence_of_any_kind_is_an_array(value: Any) -> None:
+    data = ChannelDouble(value=value)
+    assert (data.max_length, data.length) == (2, 2)
+    _, values = await data.read(ChannelType.DOUBLE)
+    assert list(values) == [1.0, 2.0]
+    scalar = ChannelDouble(value=0.0)
+    await scalar.write(value[:1] if not isinstance(value, deque) else deque([1.0]))
+    assert scalar.value == 1.0

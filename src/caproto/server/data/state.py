@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import logging
+from array import array
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..._constants import MAX_SUBSCRIPTION_BACKLOG
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["ALARM_FLAG", "VALUE_FLAGS", "ChannelState"]
 
 logger: logging.Logger = logging.getLogger("caproto.ioc")
+
+_SEQUENCES = (Sequence, array)
 
 # Plain integers: one operation on flags of an enum takes 0.5 us, and every new value needs some.
 VALUE_FLAGS = int(SubscriptionType.DBE_VALUE | SubscriptionType.DBE_LOG)
@@ -115,13 +119,15 @@ class ChannelState:
 
     def calculate_length(self, value: Any) -> int:
         """Return how many elements `value` would be."""
-        if isinstance(value, str | bytes) or not hasattr(value, "__len__"):
-            return 1
-        return 1 if getattr(value, "ndim", 1) == 0 else len(value)
+        return len(value) if ChannelState.is_compatible_array(self, value) else 1
 
     def is_compatible_array(self, value: Any) -> bool:
         """Tell whether `value` is a sequence of elements rather than one."""
-        return not isinstance(value, str | bytes) and hasattr(value, "__len__")
+        if isinstance(value, str | bytes):
+            return False
+        dimensions = getattr(value, "ndim", None)
+        # Asked for by its type, not by what it can do: a mock in a test of an IOC can do everything.
+        return dimensions > 0 if isinstance(dimensions, int) else isinstance(value, _SEQUENCES)
 
     @plain
     def preprocess_value(self, value: Any) -> Any:
@@ -134,7 +140,7 @@ class ChannelState:
         """
         if self._max_length == 1 and isinstance(value, int | float):
             return self.preprocess_element(value)  # what most values are, with fewer questions
-        is_array = self.is_compatible_array(value) and getattr(value, "ndim", 1) > 0
+        is_array = self.is_compatible_array(value)
         if self._max_length == 1:
             if not is_array:
                 return self.preprocess_element(value)

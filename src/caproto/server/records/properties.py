@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..._constants import MAX_STRING_SIZE
 from ..properties import (
     PvpropertyByte,
     PvpropertyChar,
@@ -115,7 +116,12 @@ def own_properties(cls: Any) -> dict[str, FieldProperty]:
             own[facts.attribute] = _property(facts, devices)
     if record_type == COMMON:
         own["record_type"] = FieldProperty(
-            name="RTYP", dtype=PvpropertyString, value="", doc="Record type", read_only=True
+            name="RTYP",
+            dtype=PvpropertyString,
+            value="",
+            doc="Record type",
+            read_only=True,
+            long_string_max_length=MAX_STRING_SIZE,
         )
     elif devices:
         device = next(f for f in everything.fields[COMMON] if f.kind == "DEVICE")
