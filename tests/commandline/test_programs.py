@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import subprocess
@@ -112,6 +113,70 @@ def test_a_get_into_a_closed_pipe_ends_quietly(golden: CIoc, tmp_path: Path) -> 
     )
     assert done.stderr == ""
     assert done.stdout.strip() in ("141", "0")  # 0 if it was quicker than `true`
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+@pytest.mark.parametrize(
+    "command", ["get G:ao", "monitor --maximum 1 G:ao", "info G:ao", "put G:w1 1", "completion zsh"]
+)
+def test_output_that_cannot_be_written_is_one_line_and_no_output_is_none(
+    golden: CIoc, command: str
+) -> None:
+    def bash(redirection: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["bash", "-c", f"{sys.executable} -m caproto {command} {redirection}"],
+            env=golden.client_env(),
+            capture_output=True,
+            text=True,
+            timeout=50,
+        )
+
+    full = bash("> /dev/full")
+    assert full.returncode == 1
+    assert len(full.stderr.splitlines()) == 1
+    assert full.stderr.endswith(": No space left on device\n")
+    closed = bash(">&-")
+    assert (closed.returncode, closed.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["get", "--help"], ["completion", "bash"]])
+def test_help_into_a_closed_pipe_ends_quietly(arguments: list[str]) -> None:
+    with subprocess.Popen(
+        python_command("-m", "caproto", *arguments),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()  # before anything has been printed
+        assert process.wait(30) == -signal.SIGPIPE
+        assert process.stderr.read() == b""
+
+
+def test_a_terminal_that_does_not_know_a_sign_gets_an_escape(golden: CIoc) -> None:
+    assert _run(golden.client_env(), "-m", "caproto", "put", "G:ao.EGU", "\u00b5m").returncode == 0
+    env = golden.client_env(PYTHONIOENCODING="ascii")
+    try:
+        shown = _run(env, "-m", "caproto", "get", "-d", "CTRL_DOUBLE", "G:ao")
+        assert r"Units:            \xb5m" in shown.stdout
+        printed = _run(env, "-m", "caproto", "get", "--json", "-d", "control", "G:ao")
+        assert json.loads(printed.stdout)["units"] == "\u00b5m"
+    finally:
+        _run(golden.client_env(), "-m", "caproto", "put", "G:ao.EGU", "mm")
+
+
+def test_a_name_that_is_no_text_does_not_hide_the_others(golden: CIoc) -> None:
+    done = subprocess.run(
+        python_command("-m", "caproto", "get", "-w", "0.2", "-"),
+        env=golden.client_env(PYTHONIOENCODING="utf-8:surrogateescape"),
+        cwd=REPOSITORY,
+        input=b"\xff\nG:hex\n",
+        capture_output=True,
+        timeout=50,
+    )
+    assert done.stdout.decode().splitlines()[1] == "G:hex                          255"
+    assert b"not found" in done.stderr
+    assert b"Traceback" not in done.stderr
 
 
 @pytest.mark.timeout(120)

@@ -130,12 +130,15 @@ class DbrStringArray(UserList[Any]):
 
 
 def ensure_bytes(s: str | bytes) -> bytes:
-    """Encode a `str` as Latin-1, or UTF-8 where that cannot hold it; leave `bytes` as they are."""
+    """Encode a `str` as Latin-1, or UTF-8 where that cannot hold it; leave `bytes` as they are.
+
+    Bytes that are no text, as the operating system hands them over in arguments, become themselves again.
+    """
     if isinstance(s, str):
         try:
             return s.encode("latin-1")
         except UnicodeEncodeError:
-            return s.encode("utf-8")
+            return s.encode("utf-8", "surrogateescape")
     return bytes(s)
 
 

@@ -7,7 +7,7 @@ import os
 import re
 
 from .._constants import MAX_PRIORITY
-from .options import Option, Parsed, UsageError, flag, valued
+from .options import Option, Parsed, UsageError, flag, valued, warn
 from .values import Style
 
 __all__ = [
@@ -222,11 +222,14 @@ def timeout_of(parsed: Parsed) -> float:
     given = parsed["timeout"]
     if given is None:
         for name in ("EPICS_CLI_TIMEOUT", "CAPROTO_DEFAULT_TIMEOUT"):
+            text = os.environ.get(name)
             try:
-                given = float(os.environ[name])
-                break
-            except (KeyError, ValueError):
-                continue
+                if text is not None:
+                    given = _seconds(text)
+                    break
+            except ValueError as error:
+                if name == "EPICS_CLI_TIMEOUT":  # the Context reports the other one
+                    warn("caproto", f"{name}: {error}; it is ignored.")
         else:
             given = 2.0
     return math.inf if given == 0 else max(0.0, float(given))

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import sys
 from typing import Any
 
 from .._constants import EPICS2UNIX_EPOCH
@@ -62,8 +63,12 @@ def record(reading: Reading, style: Style) -> dict[str, Any]:
 
 
 def json_line(fields: dict[str, Any]) -> str:
-    """Return one line of JSON."""
-    return json.dumps(fields, ensure_ascii=False, allow_nan=False)
+    """Return one line of JSON; where it is not written as UTF-8, only with characters of ASCII."""
+    line = json.dumps(fields, ensure_ascii=False, allow_nan=False)
+    if line.isascii():
+        return line
+    encoding = str(getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "")
+    return line if encoding == "utf8" else json.dumps(fields, allow_nan=False)
 
 
 def csv_row(fields: dict[str, Any]) -> dict[str, Any]:

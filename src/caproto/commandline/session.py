@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from .._errors import CaprotoError, ContextDisconnectedError
 from .arguments import timeout_of
 from .complaints import Complaints, ServerComplaints
+from .endings import run_to_the_end
 from .options import Command, Parsed, UsageError, warn
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["Session", "Target", "colors_wanted", "run_command"]
 
 _MANY = 50  # so many PVs are worth a progress bar
-_INTERRUPTED = 130
-_PIPE_CLOSED = 141
 
 
 class Target(NamedTuple):
@@ -161,7 +159,8 @@ def run_command(
         Looks at the arguments before anything else is done; it returns an exit status to end, or None to go on.
     """
     real = argv is None
-    try:
+
+    def whole() -> int:
         try:
             parsed = command.parse(sys.argv[1:] if argv is None else argv)
             if parsed["help"]:
@@ -178,16 +177,13 @@ def run_command(
         except UsageError as error:
             warn(command.program, _with_hint(command, error))
             return 1
-        if status is None:
-            if real:
-                _take_the_quick_arrays(parsed)
-            status = asyncio.run(_run(command, parsed, body))
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        return _end_by("SIGINT", _INTERRUPTED, real)
-    except BrokenPipeError:
-        return _end_by("SIGPIPE", _PIPE_CLOSED, real)
-    return status
+        if status is not None:
+            return status
+        if real:
+            _take_the_quick_arrays(parsed)
+        return asyncio.run(_run(command, parsed, body))
+
+    return run_to_the_end(command.program, whole, real=real)
 
 
 def _with_hint(command: Command, complaint: object) -> str:
@@ -228,17 +224,3 @@ async def _run(command: Command, parsed: Parsed, body: Callable[[Session], Await
         logger.removeHandler(session.server_complaints)
         if verbose:
             logger.removeHandler(handler)
-
-
-def _end_by(name: str, status: int, real: bool) -> int:
-    """End quietly, as programs do that do not catch the signal: a shell script stops, too, then."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The interpreter would flush again at exit, and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    number = getattr(signal, name, None)
-    if real and number is not None and os.name == "posix":
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
-    return status

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from .endings import run_to_the_end
+
 __all__ = ["COMMANDS", "main"]
 
 COMMANDS = {
@@ -46,6 +48,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         Its exit status; 1 if there is no such command.
     """
+    return run_to_the_end("caproto", lambda: _run(argv), real=argv is None)
+
+
+def _run(argv: Sequence[str] | None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in ("-h", "--help", "help"):
         print(_help())

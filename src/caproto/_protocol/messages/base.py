@@ -290,7 +290,12 @@ def checked_name(name: str) -> bytes:
     """
     if not isinstance(name, str):
         raise CaprotoTypeError(f"the name of a PV must be a str, not {name!r}")
-    raw = ensure_bytes(name)
+    try:
+        raw = ensure_bytes(name)
+    except UnicodeEncodeError:
+        raise CaprotoValueError(
+            f"{name!r} cannot be the name of a PV: it cannot be encoded", pv_name=name
+        ) from None
     if not 0 < len(raw) <= MAX_RECORD_LENGTH or b"\0" in raw:
         shown = f"{name[:40]}..." if len(raw) > MAX_RECORD_LENGTH else name
         raise CaprotoValueError(
