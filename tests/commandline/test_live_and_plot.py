@@ -87,7 +87,7 @@ async def test_a_live_table_shows_pvs_that_are_not_there(golden: CIoc) -> None:
 
     session = Session(COMMAND, COMMAND.parse(["x"]))
     file = io.StringIO()
-    console = console_module.Console(file=file, force_terminal=True, width=60)
+    console = console_module.Console(file=file, force_terminal=True, width=40)
     async with session.context:
         table = LiveTable(session, console)
         table.state("G:gone", None, "*** disconnected")
@@ -97,6 +97,66 @@ async def test_a_live_table_shows_pvs_that_are_not_there(golden: CIoc) -> None:
     assert "disconnected" in file.getvalue()
     assert session.complaints.held is None
     assert "trend" not in file.getvalue()  # there is no room for it
+
+
+async def _live_table(width: int, height: int, names: list[str]) -> str:
+    """Return the table of some PVs in a terminal of that size."""
+    console_module = pytest.importorskip("rich.console")
+    from caproto.commandline.live import LiveTable
+    from caproto.commandline.monitor import COMMAND
+    from caproto.commandline.session import Session
+
+    session = Session(COMMAND, COMMAND.parse(["x"]))
+    console = console_module.Console(file=io.StringIO(), width=width, height=height)
+    async with session.context:
+        table = LiveTable(session, console)
+        table.begin(names)
+        if "b" in names:
+            table.refused("b", "no read access")
+        with console.capture() as capture:
+            console.print(table.table())
+        table.close()
+    return str(capture.get())
+
+
+async def test_a_live_table_has_its_rows_in_the_order_of_the_names_from_the_start() -> None:
+    lines = (await _live_table(100, 30, ["c", "a", "b"])).splitlines()
+    words = [line.split(maxsplit=1) for line in lines if line.split()[:1] in (["a"], ["b"], ["c"])]
+    assert [(name, note.strip()) for name, note in words] == [
+        ("c", "connecting"),
+        ("a", "connecting"),
+        ("b", "no read access"),
+    ]
+
+
+async def test_a_live_table_says_how_many_pvs_the_terminal_has_no_lines_for() -> None:
+    text = await _live_table(100, 12, [f"pv:{number}" for number in range(10_000)])
+    assert len(text.splitlines()) <= 12
+    assert "pv:6" in text
+    assert "and 9993 more" in text
+
+
+@pytest.mark.parametrize(
+    ("room", "columns"),
+    [
+        (200, {"PV": 51, "value": 20, "time": 12, "rate": 7, "trend": 24}),
+        (110, {"PV": 48, "value": 20, "time": 12, "rate": 7, "trend": 12}),
+        (80, {"PV": 30, "value": 13, "time": 12, "rate": 7, "trend": 8}),
+        (60, {"PV": 20, "value": 12, "time": 12, "rate": 7}),
+        (40, {"PV": 22, "value": 12}),
+    ],
+)
+def test_a_narrow_terminal_shortens_names_and_drops_whole_columns(
+    room: int, columns: dict[str, int]
+) -> None:
+    from caproto.commandline.live import fitted
+
+    wishes = {"PV": 51, "value": 20, "time": 12, "rate": 7, "trend": 24}
+    result = fitted(wishes, room)
+    assert list(result) == list(columns)
+    assert sum(result.values()) + 2 * len(result) + 1 <= room
+    assert result["time"] == 12 if "time" in result else True
+    assert all(result[title] >= 12 for title in ("PV", "value"))
 
 
 @pytest.mark.parametrize(("suffix", "magic"), [(".png", b"\x89PNG"), (".svg", b"<?xml")])

@@ -111,6 +111,15 @@ def test_info_tells_machines_address_version_and_timings(golden: CIoc, run: Run)
     assert rows[0]["type"] == "DBR_DOUBLE"
 
 
+def test_monitor_prints_no_update_of_a_pv_that_it_may_not_read(golden: CIoc, run: Run) -> None:
+    lines = run("camonitor", "--json", "--duration", "0.3", "X:noread").stdout.splitlines()
+    assert [json.loads(line) for line in lines] == [{"name": "X:noread", "error": "no read access"}]
+    outcome = run("camonitor", "--duration", "0.3", "X:noread")
+    assert outcome.stdout == ""
+    assert len(outcome.stderr.splitlines()) == 1
+    assert "access rules" in outcome.stderr
+
+
 # --- for people -----------------------------------------------------------------------------------------------------
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from .._errors import CaprotoError
 from . import arguments
@@ -20,13 +21,40 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-__all__ = ["LiveTable", "live_possible"]
+__all__ = ["LiveTable", "fitted", "live_possible"]
 
 _PERIOD = 0.1  # seconds between redraws at most
 _HEADER = ("PV", "value", "units", "severity", "time", "rate", "trend")
-_WIDE_ENOUGH = 90  # columns, for the trend
 _MOST_VALUE = 24
-_OTHERS = 70  # columns of everything but names and trend
+_TREND = 24  # columns at most
+_SHRINK_TO = (("trend", 8), ("PV", 30), ("value", 12), ("PV", 16))
+_LEAST_FIRST = ("trend", "rate", "time", "units", "severity")
+_LINES_AROUND = 5  # of the table: its head, and what follows it
+
+
+def fitted(widths: dict[str, int], room: int) -> dict[str, int]:
+    """Return columns and their widths so that they fit into `room`; what matters least goes first.
+
+    Parameters
+    ----------
+    widths : dict
+        Of all columns, by title, as wide as they would like to be.
+    room : int
+        Width of the terminal.
+    """
+    columns = dict(widths)
+    for dropped in ("", *_LEAST_FIRST):
+        columns.pop(dropped, None)
+        result = dict(columns)
+        excess = sum(result.values()) + 2 * len(result) + 1 - room
+        for title, least in _SHRINK_TO:
+            cut = min(excess, result.get(title, 0) - least)
+            if cut > 0:
+                result[title] -= cut
+                excess -= cut
+        if excess <= 0:
+            break
+    return result
 
 
 def live_possible(parsed: Parsed) -> bool:
@@ -51,7 +79,7 @@ class _Row:
         self.note = ""
         self.units = ""
         self.count = 0
-        self.trend = Trend()
+        self.trend = Trend(_TREND)
 
 
 class LiveTable:
@@ -74,7 +102,6 @@ class LiveTable:
         self._rows: dict[str, _Row] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._room = 24
         self._console = console or RichConsole(file=sys.stdout)
         # Without a thread of its own: everything happens on the event loop.
         self._live = Live(self.table(), console=self._console, auto_refresh=False)
@@ -86,6 +113,12 @@ class LiveTable:
         if row is None:
             row = self._rows[name] = _Row()
         return row
+
+    def begin(self, names: Sequence[str]) -> None:
+        """Make rows, in the order of the names."""
+        for name in names:
+            self._row(name).note = "connecting"
+        self.flush()
 
     def update(self, reading: Reading, now: Stamp, count: int) -> None:
         """Take an update."""
@@ -104,6 +137,11 @@ class LiveTable:
     def state(self, name: str, last: Reading | None, note: str) -> None:
         """Take note that a PV is not there."""
         self._row(name).note = note
+
+    def refused(self, name: str, why: str) -> None:
+        """Take note of that."""
+        self._row(name).note = why
+        self.flush()
 
     async def _learn_units(self, name: str) -> None:
         pv = self._session.context.pvs[name, self._session.parsed.get("priority", 0)]
@@ -132,21 +170,32 @@ class LiveTable:
         from rich.text import Text
 
         table = RichTable(expand=False, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-        # Where the terminal is narrow, names and values matter most.
-        shown = len(_HEADER) if self._console.width >= _WIDE_ENOUGH else len(_HEADER) - 1
-        for title in _HEADER[:shown]:
-            right = title in ("value", "rate")
-            table.add_column(title, justify="right" if right else "left", no_wrap=True)
         now = self._loop.time()
-        names = max((len(name) for name in self._rows), default=0)
-        self._room = min(max(self._console.width - _OTHERS - names, 8), 24)
-        for name, row in self._rows.items():
-            cells, severity = self._cells(name, row, now)
+        room = max(self._console.height - _LINES_AROUND, 1)
+        names = list(self._rows)
+        hidden = max(len(names) - room, 0)
+        lines = [self._cells(name, self._rows[name], now) for name in names[:room]]
+        columns = fitted(
+            {
+                title: max([len(title), *(len(cells[place]) for cells, _ in lines)])
+                for place, title in enumerate(_HEADER)
+            },
+            self._console.width,
+        )
+        for title, width in columns.items():
+            right = title in ("value", "rate")
+            table.add_column(title, justify="right" if right else "left", no_wrap=True, width=width)
+        for cells, severity in lines:
+            shown = dict(zip(_HEADER, cells, strict=True))
+            if "trend" in columns:
+                shown["trend"] = shown["trend"][-columns["trend"] :]
             color = NAMES.get(severity, "")
-            table.add_row(*(Text(cell) for cell in cells[:shown]), style=color)
+            table.add_row(*(Text(shown[title]) for title in columns), style=color)
+        if hidden:
+            table.caption = f"and {hidden} more, for which the terminal has no lines"
         return table
 
-    def _cells(self, name: str, row: _Row, now: float) -> tuple[tuple[Any, ...], int]:
+    def _cells(self, name: str, row: _Row, now: float) -> tuple[tuple[str, ...], int]:
         reading = row.reading
         if reading is None or row.note:
             when = "" if reading is None else time_of(reading)[11:23]
@@ -164,7 +213,7 @@ class LiveTable:
             "" if alarm == "NO_ALARM" else alarm,
             time_of(reading)[11:23],
             f"{rate:.1f}/s" if rate else "",
-            sparkline(list(row.trend.values)[-self._room :]),
+            sparkline(row.trend.values),
         )
         return shown, reading.severity
 

@@ -8,10 +8,12 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .._errors import CaprotoError
+from .._errors import CaprotoError, CAStatusError
 from .._protocol.enums import AccessRights, SubscriptionType
+from .._protocol.status import CAStatus, CAStatusCode
 from . import arguments
 from .colors import colored
+from .complaints import explained
 from .layouts import named, noted, wide
 from .names import collect_names
 from .options import Command, Parsed, UsageError, flag, valued
@@ -115,11 +117,17 @@ COMMAND = Command(
 class View(Protocol):
     """Shows what comes."""
 
+    def begin(self, names: Sequence[str]) -> None:
+        """Learn of which PVs there will be updates."""
+
     def update(self, reading: Reading, now: Stamp, count: int) -> None:
         """Show an update, the `count`-th of all."""
 
     def state(self, name: str, last: Reading | None, note: str) -> None:
         """Show that a PV is not connected; `last` is its last update."""
+
+    def refused(self, name: str, why: str) -> None:
+        """Show that the server gives no value of a PV."""
 
     def flush(self) -> None:
         """Bring everything before people's eyes."""
@@ -142,6 +150,14 @@ class _Lines:
             self.template = Template(parsed["template"], _FIELDS)
         if self.csv:
             print(csv_line(None), flush=True)
+
+    def begin(self, names: Sequence[str]) -> None:
+        """Nothing is printed before there is an update."""
+
+    def refused(self, name: str, why: str) -> None:
+        """Print that for machines; camonitor prints nothing."""
+        if self.json or self.csv:
+            self.state(name, None, why)
 
     def update(self, reading: Reading, now: Stamp, count: int) -> None:
         """Print it."""
@@ -204,6 +220,7 @@ class _Monitor:
         self.last: dict[PV, Reading] = {}
         self.names: dict[PV, list[str]] = {}
         self.subscribed: set[PV] = set()
+        self._refused: set[PV] = set()
         self._flush_soon = False
         self._over = False
         self._keep: list[Callable[..., None]] = []
@@ -214,7 +231,9 @@ class _Monitor:
         parsed = session.parsed
         names = collect_names(parsed.names, parsed.get("files", []))
         # A name that is given twice is shown once: it is one PV.
-        for name, pv, error in await session.make_pvs(list(dict.fromkeys(names))):
+        names = list(dict.fromkeys(names))
+        self.view.begin(names)
+        for name, pv, error in await session.make_pvs(names):
             if pv is None:
                 session.complaints.about(name, error or CaprotoError(name))
                 continue
@@ -272,9 +291,7 @@ class _Monitor:
         """Ask for updates."""
         parsed = self.session.parsed
         if pv.access_rights is not None and not pv.access_rights & AccessRights.READ:
-            self.session.complaints.say(
-                f"{pv.name}: the server does not permit this user on this host to read it (ECA_NORDACCESS)"
-            )
+            self.refused(pv, CAStatus.ECA_NORDACCESS.value)
         most = pv.open_channel.native_data_count
         count = parsed["count"]
         subscription = pv.subscribe(
@@ -290,11 +307,24 @@ class _Monitor:
         self._keep.append(on_update)
         subscription.add_callback(on_update)
 
+    def refused(self, pv: PV, status: CAStatusCode) -> None:
+        """Take note that the server gives no value, once until it gives one."""
+        if pv not in self._refused:
+            self._refused.add(pv)
+            error = CAStatusError(status.description, pv_name=pv.name, status=status)
+            self.session.complaints.say(f"{pv.name}: {explained(error)}")
+            readable = status.name != "ECA_NORDACCESS"
+            self.view.refused(pv.name, status.description if readable else "no read access")
+
     def on_update(self, pv: PV, native: int, response: Any) -> None:
         """Show an update."""
         if self._over or self.finished.done():
             return
         try:
+            if not response.status.success:
+                self.refused(pv, response.status)
+                return
+            self._refused.discard(pv)
             reading = Reading.of_response(pv.name, native, response)
             self.last[pv] = reading
             self.count += 1

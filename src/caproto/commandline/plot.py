@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,12 @@ class Recorder:
         self._complaints = complaints
         self.points: dict[str, deque[tuple[float, float, int]]] = {}
         self._not_drawn: set[str] = set()
+
+    def begin(self, names: Sequence[str]) -> None:
+        """Nothing is drawn before the end."""
+
+    def refused(self, name: str, why: str) -> None:
+        """There is nothing to draw."""
 
     def update(self, reading: Reading, now: Stamp, count: int) -> None:
         """Keep the first element, and NaN for one that is not there."""

@@ -40,7 +40,7 @@ class Trend:
         How many values are kept.
     """
 
-    def __init__(self, length: int = 24) -> None:
+    def __init__(self, length: int) -> None:
         self.values: deque[float] = deque(maxlen=length)
         self._times: deque[float] = deque(maxlen=10_000)
 
