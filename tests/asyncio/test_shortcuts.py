@@ -20,6 +20,7 @@ from caproto import (
     CaprotoTimeoutError,
     CaprotoTypeError,
     CaprotoValueError,
+    CAStatusError,
     ChannelType,
 )
 from caproto.asyncio import _shortcuts
@@ -64,6 +65,32 @@ async def test_an_enum_is_a_number_with_a_label(c_ioc_env: CIoc) -> None:
     assert await caget("IO:bi", datatype=str) == "On"
 
 
+async def test_a_label_that_there_is_not_names_those_that_there_are(c_ioc_env: CIoc) -> None:
+    with pytest.raises(
+        CAStatusError, match=r"ECA_PUTFAIL.* Its labels are 'Off', 'On'\."
+    ) as caught:
+        await caput("IO:bi", "nope")
+    assert caught.value.pv_name == "IO:bi"
+    assert caught.value.status.name == "ECA_PUTFAIL"
+    errors = await caput({"IO:bi": "nope", "IO:ai": "nope"}, throw=False)
+    assert "Its labels" in str(errors[0])
+    assert "Its labels" not in str(errors[1])
+
+
+async def test_text_in_utf8_is_read_as_such_and_other_text_as_latin_1(c_ioc_env: CIoc) -> None:
+    before = str(await caget("IO:stringin"))
+    await caput("IO:ai.EGU", "\xc2\xb5m")  # the two bytes of a sign in UTF-8
+    await caput("IO:stringin", "\xc2\xb5")
+    assert (await caget("IO:ai")).units == "\xb5m"
+    assert await caget("IO:stringin") == "\xb5"
+    await caput({"IO:ai.EGU": "\xb5m", "IO:stringin": "\xb5"})  # one byte
+    value = await caget("IO:ai")
+    assert value.units == "\xb5m"
+    assert "\xb5m" in value.summary
+    assert await caget("IO:stringin") == "\xb5"
+    await caput({"IO:ai.EGU": "mm", "IO:stringin": before})
+
+
 async def test_an_array_is_an_array_and_its_parts_are_plain(c_ioc_env: CIoc) -> None:
     value = await caget("IO:wf:long")
     assert isinstance(value, AugmentedArray)
@@ -72,6 +99,9 @@ async def test_an_array_is_an_array_and_its_parts_are_plain(c_ioc_env: CIoc) -> 
     assert type(value[1:]) is np.ndarray
     assert type(value * 2.0) is np.ndarray
     assert value.summary.startswith("array([")
+    pretty = pytest.importorskip("IPython.lib.pretty").pretty
+    assert pretty(value) == value.summary  # as for a number
+    assert pretty([value]) == f"[{value.summary}]"
     assert value.sum() == -1
     assert len(await caget("IO:wf:long", count=2)) == 2
 
@@ -82,9 +112,7 @@ async def test_text_and_lists_of_texts(c_ioc_env: CIoc) -> None:
     assert strings.name == "IO:wf:string"  # type: ignore[attr-defined]
     characters = await caget("IO:wf:char", datatype=str)
     assert isinstance(characters, str)
-    assert characters == bytes(await caget("IO:wf:char")).partition(b"\0")[0].decode(
-        errors="replace"
-    )
+    assert characters == "hello\xff"  # no UTF-8
 
 
 async def test_types_that_the_server_converts_to(c_ioc_env: CIoc) -> None:

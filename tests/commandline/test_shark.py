@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,7 +29,16 @@ def capture(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_line_per_message(capture: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "UTC")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+def test_a_line_per_message(utc: None, capture: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(capture)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == len(WANTED)
@@ -36,6 +48,51 @@ def test_a_line_per_message(capture: Path, capsys: pytest.CaptureFixture[str]) -
 def test_a_template(capture: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(capture), "--format", "{src} {command.ID} {pv_name}"]) == 0
     assert capsys.readouterr().out.splitlines()[3] == "10.0.0.5 18 a:pv"
+
+
+def test_times_are_local_as_those_of_tcpdump(
+    utc: None,
+    capture: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TZ", "EST5")
+    time.tzset()
+    assert main([str(capture), "--format", "{time}"]) == 0
+    assert capsys.readouterr().out.splitlines()[3] == "17:13:20.006000"
+
+
+@pytest.mark.parametrize(
+    ("template", "reason"),
+    [
+        ("{bogus}", "has no {bogus}; there are {time}"),
+        ("{src", "does not fit"),
+        ("{command.nope}", "does not fit"),
+    ],
+)
+def test_a_template_that_does_not_fit_says_so_in_one_line(
+    capture: Path, capsys: pytest.CaptureFixture[str], template: str, reason: str
+) -> None:
+    assert main([str(capture), "--format", template]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("caproto-shark: the template")
+    assert reason in line
+
+
+def test_a_packed_capture_is_unpacked(capture: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    packed = capture.with_suffix(".gz")
+    packed.write_bytes(gzip.compress(capture.read_bytes()))
+    assert main([str(packed)]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == len(WANTED)
+
+
+def test_nothing_is_waited_for_at_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    with pytest.raises(SystemExit):
+        main([])
+    assert "give the name of a capture" in capsys.readouterr().err
 
 
 def test_only_some_pvs(capture: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,8 @@ import logging
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, overload
 
-from .._errors import CaprotoError, CaprotoTypeError, CaprotoValueError
+from .._errors import CaprotoError, CaprotoTypeError, CaprotoValueError, CAStatusError
+from .._protocol.arrays import decode_string
 from .._protocol.enums import ChannelType, SubscriptionType
 from ..client.augmented import augment
 from ..client.channel_info import ChannelInfo, channel_info
@@ -201,6 +202,7 @@ async def caput(
     if wait:
         answers = await context.write_many(written, timeout=timeout)
         results = [_error_of(answers[pv]) for pv in pvs]
+        await _name_labels(context, written, results)
     else:
         results = await _write_unconfirmed(context, written, timeout)
     return _results(names if isinstance(names, str) else list(names), results, throw)
@@ -229,6 +231,28 @@ def _pairs(names: str | Iterable[str] | Mapping[str, Any], values: Any) -> list[
 
 def _error_of(answer: Any) -> CaprotoError | None:
     return answer if isinstance(answer, CaprotoError) else None
+
+
+async def _name_labels(
+    context: Context, written: Mapping[PV, Any], errors: Sequence[CaprotoError | None]
+) -> None:
+    """Add the labels that there are to what says that a label could not be written."""
+    failed = {
+        pv: error
+        for (pv, value), error in zip(written.items(), errors, strict=True)
+        if isinstance(error, CAStatusError)
+        and error.status.name == "ECA_PUTFAIL"
+        and isinstance(value, str)
+        and pv.connected
+        and pv.open_channel.native_data_type == ChannelType.ENUM
+    }
+    wishes = [(pv, (ChannelType.GR_ENUM, 1)) for pv in failed]
+    answers = await bulk_read(context, wishes, _TIMEOUT)
+    for error, answer in zip(failed.values(), answers, strict=True):
+        if not isinstance(answer, CaprotoError):
+            labels = [decode_string(label, "utf-8") for label in answer.metadata.enum_strings]
+            known = ", ".join(map(repr, labels)) or "none"
+            error.args = (f"{error} Its labels are {known}.", *error.args[1:])
 
 
 async def _write_unconfirmed(

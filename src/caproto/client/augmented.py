@@ -10,6 +10,7 @@ import datetime as _datetime
 from array import array
 from typing import TYPE_CHECKING, Any, overload
 
+from .._protocol.arrays import decode_string
 from .._protocol.dbr import NATIVE_TYPES
 from .._protocol.enums import AlarmSeverity, AlarmStatus, ChannelType
 
@@ -105,7 +106,7 @@ class Augmented:
     @property
     def units(self) -> str:
         """The engineering units; empty if there are none."""
-        return self._field("units", b"").decode("latin-1")  # type: ignore[no-any-return]
+        return decode_string(self._field("units", b""), "utf-8")
 
     @property
     def precision(self) -> int | None:
@@ -115,7 +116,7 @@ class Augmented:
     @property
     def enum_strings(self) -> tuple[str, ...]:
         """The labels of an enum; empty for other types."""
-        return tuple(label.decode("latin-1") for label in self._field("enum_strings", ()))
+        return tuple(decode_string(label, "utf-8") for label in self._field("enum_strings", ()))
 
     @property
     def label(self) -> str | None:
@@ -214,6 +215,10 @@ _CARRIERS: dict[type, Any] = {
 
 def _carrier(value: Any) -> Any:
     """Return `value` as an instance of the class that carries more."""
+    if isinstance(value, str):
+        value = _readable(value)
+    elif isinstance(value, list):
+        value = [_readable(each) if isinstance(each, str) else each for each in value]
     carrier = _CARRIERS.get(type(value))
     if carrier is not None:
         return carrier(value)
@@ -226,6 +231,16 @@ def _carrier(value: Any) -> Any:
     return AugmentedStr(value.decode("latin-1"))  # of a type that is not known
 
 
+def _readable(text: str) -> str:
+    """Read as UTF-8 what has been read as Latin-1, if it is UTF-8: IOCs have no rule, but most send that."""
+    if text.isascii():
+        return text
+    try:
+        return decode_string(text.encode("latin-1"), "utf-8")
+    except UnicodeEncodeError:  # read in another way
+        return text
+
+
 def bytes_of_characters(value: Any) -> bytes:
     """Return what a character or an array of them holds, up to the first NUL."""
     raw = bytes([value]) if isinstance(value, int) else bytes(value)
@@ -234,7 +249,7 @@ def bytes_of_characters(value: Any) -> bytes:
 
 def text_of_characters(value: Any) -> str:
     """Return that as text."""
-    return bytes_of_characters(value).decode("utf-8", "replace")
+    return decode_string(bytes_of_characters(value), "utf-8")
 
 
 def augment(

@@ -24,5 +24,8 @@ class AugmentedArray(Augmented, np.ndarray):
     def __repr__(self) -> str:
         return repr(self.view(np.ndarray))
 
+    # IPython takes the first of these two that it meets, class by class.
+    _repr_pretty_ = Augmented._repr_pretty_
+
     def __str__(self) -> str:
         return str(self.view(np.ndarray))

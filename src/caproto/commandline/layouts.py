@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .._protocol.arrays import decode_string
 from .._protocol.dbr import NATIVE_TYPES
 from .._protocol.enums import ChannelType
 from .readings import Reading, c_name, severity_name, status_name
@@ -25,10 +26,7 @@ _LIMITS = (
 
 def decoded(raw: bytes) -> str:
     """Return text that a person reads, such as units: UTF-8, or else Latin-1."""
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
+    return decode_string(raw, "utf-8")
 
 
 def named(name: str, count: int, separator: str) -> str:

@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from fnmatch import fnmatchcase
 from typing import Any, BinaryIO
 
-from .._errors import CaprotoError
+from .._errors import CaprotoError, CaprotoValueError
 from .._protocol.messages import Message
 from .._version import __version__
 from ..sync.shark import shark
@@ -33,13 +33,13 @@ def _parser() -> argparse.ArgumentParser:
         "files",
         nargs="*",
         metavar="FILE",
-        help="captures in the format pcap or pcapng; '-', the default, is standard input",
+        help="captures in the format pcap or pcapng, also packed by gzip; '-', the default, is standard input",
     )
     parser.add_argument(
         "--format",
         default=_FORMAT,
         help=(
-            "Python format string. Available tokens are {timestamp}, {time}, {src}, {src_port}, {dst}, {dst_port}, "
+            "Python format string. Available tokens are {timestamp}, {time} (local), {src}, {src_port}, {dst}, {dst_port}, "
             "{pv_name}, {command}, {ethernet}, {ip} and {transport}."
         ),
     )
@@ -75,7 +75,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         The exit status: 0, also when it is interrupted or nobody reads on; 1 if a file cannot be read.
     """
-    args = _parser().parse_args(argv)
+    parser = _parser()
+    args = parser.parse_args(argv)
+    if not args.files and sys.stdin.isatty():
+        parser.error("give the name of a capture, or pipe one into this command")
     try:
         for name in args.files or ["-"]:
             with _opened(name) as file:
@@ -94,11 +97,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 @contextlib.contextmanager
 def _opened(name: str) -> Iterator[BinaryIO]:
-    if name == "-":
-        yield sys.stdin.buffer
-    else:
-        with open(name, "rb") as file:
-            yield file
+    with contextlib.ExitStack() as stack:
+        file: Any = sys.stdin.buffer if name == "-" else stack.enter_context(open(name, "rb"))
+        if file.peek(2)[:2] == b"\x1f\x8b":
+            import gzip
+
+            file = stack.enter_context(gzip.open(file))
+        yield file
 
 
 def _show(messages: Iterable[Any], args: argparse.Namespace) -> None:
@@ -110,9 +115,22 @@ def _show(messages: Iterable[Any], args: argparse.Namespace) -> None:
         if args.json:
             line = json.dumps(_plain(captured, time))
         else:
-            fields = {**vars(captured), "pv_name": captured.pv_name or "-"}
-            line = args.format.format(time=time.strftime("%H:%M:%S.%f"), **fields)
+            line = _filled(args.format, captured, time.astimezone())
         print(line, flush=True)
+
+
+def _filled(template: str, captured: Any, time: datetime) -> str:
+    """Return a message as the template of ``--format`` shows it."""
+    fields = {**vars(captured), "pv_name": captured.pv_name or "-"}
+    try:
+        return template.format(time=time.strftime("%H:%M:%S.%f"), **fields)
+    except KeyError as error:
+        known = ", ".join(f"{{{name}}}" for name in ("time", *fields))
+        raise CaprotoValueError(
+            f"the template {template!r} has no {{{error.args[0]}}}; there are {known}"
+        ) from error
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise CaprotoValueError(f"the template {template!r} does not fit: {error}") from error
 
 
 def _plain(captured: Any, time: datetime) -> dict[str, Any]:
