@@ -227,6 +227,49 @@ def test_disconnect_without_waiting_ends_soon(c_ioc_env: CIoc) -> None:
         ctx.get_pvs("IO:ai")
 
 
+def test_a_callback_that_exits_ends_no_other(
+    c_ioc_env: CIoc, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It took the worker thread along, and with it all callbacks of the circuit."""
+
+    def leave(*_: Any) -> None:
+        raise SystemExit
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with Context(timeout=20) as ctx:
+        ai, longin = ctx.get_pvs("IO:ai", "IO:longin", connection_state_callback=leave)
+        before, beside, behind, replies = Calls(), Calls(), Calls(), Calls()
+        sub = ai.subscribe()
+        for callback in (before, leave, interrupt, beside):
+            sub.add_callback(callback)
+        beside.until(1)
+        ai.read(callback=leave)
+        ai.read(callback=replies)
+        replies.until(1)
+        longin.subscribe().add_callback(behind)
+        behind.until(1)
+        assert caplog.text.count("'IO:ai' failed") == 4
+    assert (before.values, beside.values, behind.values) == ([3.25], [3.25], [-123456])
+
+
+def test_a_callback_that_disconnects_its_context_is_not_waited_for(
+    c_ioc_env: CIoc, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It took two seconds, and a warning told that the callback was left behind: it was the one that waited."""
+    ctx = Context(timeout=20)
+    ended = threading.Event()
+
+    def disconnect(sub: Any, response: Any) -> None:
+        ctx.disconnect()
+        ended.set()
+
+    ctx.get_pvs("IO:ai")[0].subscribe().add_callback(disconnect, strong=True)
+    assert ended.wait(20)
+    assert "left behind" not in caplog.text
+
+
 # --- programs --------------------------------------------------------------------------------------------------------------
 
 PROLOGUE = """
@@ -251,12 +294,15 @@ def slow(sub, response):
 sub.add_callback(slow)
 ended.wait()
 """,
-    "a daemon thread that reads": """
+    # Python stops daemon threads without a word, and so do we.
+    "daemon threads that read, and that make Contexts": """
 def work():
-    try:
-        while True: ai.read()
-    except ContextDisconnectedError: pass
-threading.Thread(target=work, daemon=True).start()
+    while True: ai.read()
+def make():
+    while True:
+        with Context(timeout=20) as another: another.get_pvs("IO:ai")[0].read()
+for target in (work, make):
+    threading.Thread(target=target, daemon=True).start()
 """,
     "at exit, one reads": """
 import atexit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .loop import BackgroundLoop, enter, leave
+from .loop import BackgroundLoop, enter, leave, stay_if_program_ends
 from .waiter import ThreadWaiter
 
-__all__ = ["BackgroundLoop", "ThreadWaiter", "enter", "leave"]
+__all__ = ["BackgroundLoop", "ThreadWaiter", "enter", "leave", "stay_if_program_ends"]

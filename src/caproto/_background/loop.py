@@ -12,10 +12,12 @@ from collections.abc import Callable, Coroutine
 from threading import get_ident
 from typing import Any, TypeVar
 
+from .._collector import NoCollection
 from .._errors import CaprotoRuntimeError, ContextDisconnectedError
+from ..asyncio._workers import WorkerThread
 from .waiter import ThreadWaiter
 
-__all__ = ["BackgroundLoop", "enter", "leave"]
+__all__ = ["BackgroundLoop", "enter", "leave", "stay_if_program_ends"]
 
 logger = logging.getLogger("caproto.ctx")
 _T = TypeVar("_T")
@@ -104,13 +106,15 @@ class BackgroundLoop:
     def _take(self) -> None:
         inbox = self._inbox
         self._awake = False  # first: what comes from now on wakes the loop again
-        # What comes meanwhile waits for the next turn, or sockets would starve.
-        for _ in range(len(inbox)):
-            func, args = inbox.popleft()
-            try:
-                func(*args)
-            except Exception:
-                logger.exception("What a thread has handed over failed: %r", func)
+        count = len(inbox)  # what comes meanwhile waits for the next turn, or sockets would starve
+        # Thousands of PVs that are made one by one: without the collector, 10,000 take 0.8 of the time.
+        with NoCollection(count):
+            for _ in range(count):
+                func, args = inbox.popleft()
+                try:
+                    func(*args)
+                except Exception:
+                    logger.exception("What a thread has handed over failed: %r", func)
         if inbox and not self._awake:
             self._awake = True
             self.loop.call_soon(self._take)
@@ -137,6 +141,9 @@ class BackgroundLoop:
             if self.why_ended is not None:  # it may not have been taken any more
                 waiter.set_exception(self._ended())
             return waiter.wait()
+        except ContextDisconnectedError:
+            stay_if_program_ends()
+            raise
         finally:
             self._waiting.discard(waiter)
             if not waiter.done():  # a signal handler has raised
@@ -253,6 +260,7 @@ def enter(user: Any, close: Callable[[], Coroutine[Any, Any, Any]] | None = None
         Runs on the loop at the end of the program if `user` has not left by then.
     """
     global _current
+    stay_if_program_ends()
     with _lock:
         background = _of_this_process()
         if background is None:
@@ -288,9 +296,27 @@ def leave(background: BackgroundLoop, user: Any, *, wait: bool = True) -> None:
     background.stop(wait=wait)
 
 
+def stay_if_program_ends() -> None:
+    """Keep a daemon thread of the program here for good once the program ends.
+
+    Python stops those soon anyway. Until then such a thread would get nothing but errors, which Python would print
+    although nothing is wrong. All others have ended by then, but for the main thread and those that run callbacks.
+    """
+    thread = threading.current_thread()
+    if _program_ends and thread.daemon and not isinstance(thread, WorkerThread):
+        forever = threading.Lock()
+        forever.acquire()
+        forever.acquire()
+
+
+_program_ends = False
+
+
 @atexit.register
 def _at_exit() -> None:
     """Close what is still open: sockets politely, threads before the interpreter goes."""
+    global _program_ends
+    _program_ends = True
     background = _current
     if background is None:
         return

@@ -103,7 +103,7 @@ class Context:
             SharedBroadcaster() if broadcaster is None else broadcaster
         )
         self._loop: asyncio.AbstractEventLoop = current_loop()
-        settings = ClientSettings.from_environ()
+        settings = self._settings = ClientSettings.from_environ()
         if timeout is GLOBAL_DEFAULT_TIMEOUT:
             timeout = settings.default_timeout
         self.timeout = timeout
@@ -223,9 +223,20 @@ class Context:
                 )
                 for name in names
             ]
+        self._search_again()
+        return pvs
+
+    def _make_pv(self, name: str) -> PV:
+        """Make one PV, of which the name is known to be one, for clients that make thousands one by one."""
+        if self._engine.closed:
+            raise ContextDisconnectedError(self._engine.why_closed)
+        pv = self._get_pv(name, 0, None, None, CONTEXT_DEFAULT_TIMEOUT)
+        self._search_again()
+        return pv
+
+    def _search_again(self) -> None:
         if self.broadcaster.results.pending:
             self.broadcaster.search_again()
-        return pvs
 
     def _get_pv(
         self,

@@ -65,6 +65,8 @@ class PVConnection(PVCore):
     # --- for other clients that are built on this one --------------------------------------------------------------
 
     _front: Any = None
+    observers: tuple[Any, ...] = ()
+    """What is told of events on the loop, before any callback: by ``on_state(state)`` and ``on_access(rights)``."""
 
     @property
     def front(self) -> Any:
@@ -180,6 +182,8 @@ class PVConnection(PVCore):
         ----------
         rights : AccessRights
         """
+        for observer in self.observers:
+            observer.on_access(rights)
         if self._access_rights_callback is not None:
             self._access_rights_callback.process(self.front, rights)
 
@@ -193,6 +197,8 @@ class PVConnection(PVCore):
         state : {'connected', 'disconnected'}
         channel : ClientChannel or None
         """
+        for observer in self.observers:
+            observer.on_state(state)
         if self._connection_state_callback is not None:
             self._connection_state_callback.process(self.front, state)
 
@@ -211,7 +217,9 @@ class PVConnection(PVCore):
                 result = job(argument)
                 if result is not None:
                     await_result(self, named, result)
-            except Exception:
+            except BaseException as error:
+                if self._pool is None and not isinstance(error, Exception):
+                    raise  # on the loop itself, which ends by it
                 log_failure(self.name, named)
 
         if self._pool is None:

@@ -179,6 +179,13 @@ class Subscription(SubscriptionCore):
         self._added(token)
         return token
 
+    def _add_own(self, func: Callable[[Any, Any], Any]) -> int:
+        """Add a plain callback ``f(sub, response)`` of another client, on the loop: its signature is known."""
+        token = self._new_token()
+        self._plain[token] = lambda: func
+        self._added(token)
+        return token
+
     def _new_token(self) -> int:
         return next(self._tokens)
 
@@ -359,7 +366,9 @@ class Subscription(SubscriptionCore):
                     result = func(shown, command)
                     if result is not None:
                         await_result(self.pv, func, result)
-                except Exception:
+                except BaseException as error:
+                    if self.pv._pool is None and not isinstance(error, Exception):
+                        raise  # on the loop itself, which ends by it
                     log_failure(self.pv.name, func)
 
     async def compose_command(self, timeout: Timeout = PV_DEFAULT_TIMEOUT) -> EventAddRequest:

@@ -14,7 +14,7 @@ from ._backlog import BACKLOG_HIGH, BACKLOG_LOW, BYTES_HIGH, BYTES_LOW
 if TYPE_CHECKING:
     from ..client.circuit import Circuit
 
-__all__ = ["Job", "WorkerPool", "WorkerPools", "call"]
+__all__ = ["Job", "WorkerPool", "WorkerPools", "WorkerThread", "call"]
 
 _logger = logging.getLogger("caproto.ctx")
 
@@ -26,6 +26,10 @@ _PARTS = 3
 def call(func: Callable[[Any], Any], argument: Any) -> None:
     """Do a job with one argument."""
     func(argument)
+
+
+class WorkerThread(threading.Thread):
+    """A thread that runs callbacks of the program."""
 
 
 class WorkerPool:
@@ -52,7 +56,7 @@ class WorkerPool:
         self._max_workers = max_workers
         self._name = name
         self._queue: SimpleQueue[tuple[list[Any], int] | None] = SimpleQueue()
-        self._threads: list[threading.Thread] = []
+        self._threads: list[WorkerThread] = []
         self._lock = threading.Lock()
         self._waiting = self._waiting_bytes = 0
         self._held: set[Circuit] = set()
@@ -100,7 +104,7 @@ class WorkerPool:
 
     def _start(self) -> None:
         for index in range(self._max_workers):
-            thread = threading.Thread(target=self._work, name=f"{self._name}-{index}", daemon=True)
+            thread = WorkerThread(target=self._work, name=f"{self._name}-{index}", daemon=True)
             self._threads.append(thread)
             thread.start()
 
@@ -110,8 +114,15 @@ class WorkerPool:
         while (item := take()) is not None:
             jobs, nbytes = item
             parts = iter(jobs)
-            for func, first, second in zip(parts, parts, parts, strict=True):
-                func(first, second)
+            while True:
+                try:
+                    for func, first, second in zip(parts, parts, parts, strict=True):
+                        func(first, second)
+                    break
+                except (
+                    BaseException
+                ):  # `sys.exit()` in a callback must not be the end of all others
+                    _logger.exception("A callback failed")
             with self._lock:
                 self._waiting -= len(jobs) // _PARTS
                 self._waiting_bytes -= nbytes
@@ -141,15 +152,19 @@ class WorkerPool:
         for _ in self._threads:
             self._queue.put(None)
 
-    async def stop(self, timeout: float) -> None:
-        """Finish what was handed over and end the threads; give up on a callback after `timeout` seconds."""
+    async def stop(self, timeout: float, caller: threading.Thread | None = None) -> None:
+        """Finish what was handed over and end the threads; give up on a callback after `timeout` seconds.
+
+        `caller` is the thread that waits for this: it cannot end before.
+        """
         threads, self._threads = self._threads, []
         if not threads:
             return
         self.flush()
         for _ in threads:
             self._queue.put(None)
-        if threading.current_thread() in threads:
+        threads = [thread for thread in threads if thread is not caller]
+        if not threads or threading.current_thread() in threads:
             return
         # The threads tell the loop; joining them here would stop it.
         finished = self._loop.create_future()
@@ -166,7 +181,7 @@ class WorkerPool:
             )
 
     def _watch(
-        self, threads: list[threading.Thread], finished: asyncio.Future[None], timeout: float
+        self, threads: list[WorkerThread], finished: asyncio.Future[None], timeout: float
     ) -> None:
         def tell() -> None:
             if not finished.done():
@@ -191,6 +206,8 @@ class WorkerPools:
         self._loop = loop
         self.max_workers = max_workers
         self._pools: dict[Any, WorkerPool] = {}
+        self.caller: threading.Thread | None = None
+        """The thread that waits for the end, if that is not this one: it may be one of ours, with a callback in it."""
 
     def of_circuit(self, circuit: Circuit) -> WorkerPool | None:
         """Return the threads for the PVs of `circuit`."""
@@ -221,4 +238,4 @@ class WorkerPools:
     async def stop(self, timeout: float) -> None:
         """Finish what was handed over and end all threads; give up on a callback after `timeout` seconds."""
         for pool in list(self._pools.values()):
-            await pool.stop(timeout)
+            await pool.stop(timeout, self.caller)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -221,6 +222,11 @@ class Context:
         )
         return [core._front or PV(core.name, priority, self, core._timeout) for core in cores]
 
+    def _make_pv(self, name: str) -> PV:
+        """Make one PV, on the loop, for clients that make thousands one by one."""
+        core = self._core._make_pv(name)
+        return core._front or PV(name, 0, self, core._timeout)
+
     def wait_for_connections(
         self,
         *pvs: PV | str,
@@ -360,6 +366,7 @@ class Context:
         if background.why_ended is not None:
             return
         if wait:
+            self._core._pools.caller = threading.current_thread()
             try:
                 background.run(self._core.disconnect)
             except ContextDisconnectedError:
