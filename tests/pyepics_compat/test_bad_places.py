@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import queue
 import threading
 from typing import Any
 
@@ -125,6 +126,35 @@ def test_a_callback_may_disconnect_its_own_pv(c_ioc_env: CIoc) -> None:
         pv = PV("IO:count:10Hz", callback=callback, context=context)
         assert ended.wait(10)
         assert not pv.connected
+
+
+def test_a_callback_that_exits_ends_no_other(
+    c_ioc_env: CIoc, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of whatever kind it is: others on the same circuit need its thread."""
+    values: queue.Queue[Any] = queue.Queue()
+
+    def leave(*_: Any, **__: Any) -> None:
+        raise SystemExit
+
+    def on_value(value: Any = None, **_: Any) -> None:
+        values.put(value)
+
+    with Context() as context:
+        one = PV(
+            "IO:ai",
+            callback=[leave, on_value],
+            connection_callback=leave,
+            access_callback=leave,
+            context=context,
+        )
+        assert values.get(timeout=20) == 3.25
+        one.add_callback(on_value)
+        with pytest.raises(SystemExit):
+            one.run_callback(0)  # in this thread, which it may end
+        PV("IO:longin", callback=on_value, context=context)
+        assert values.get(timeout=20) == -123456
+        assert caplog.text.count("of 'IO:ai' failed") == 3
 
 
 def test_a_callback_may_disconnect_the_whole_context(c_ioc_env: CIoc) -> None:

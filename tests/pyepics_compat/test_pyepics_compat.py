@@ -12,10 +12,14 @@ from typing import Any
 import pytest
 
 from caproto import CaprotoTypeError, CaprotoValueError, CAStatusError
+from caproto.server.data import ChannelDouble
+from caproto.testing import serve
+from caproto.threading import pyepics_compat
 from caproto.threading.client import Context
 from caproto.threading.pyepics_compat import PV, caget, camonitor, caput, caput_many, get_pv
 from tests.conftest import MakeCIoc
 from tests.support import CIoc, run_libca
+from tests.support.blocking import wait_until
 
 from . import programs
 
@@ -157,12 +161,145 @@ def test_small_changes_do_not_count(context: Context) -> None:
         pv.put(1.5, wait=True)
 
 
-@with_context
-def test_small_changes_do_not_count_where_the_record_cannot_be_told(context: Context) -> None:
+def test_small_changes_do_not_count_where_the_record_cannot_be_told() -> None:
+    """Small steps add up, and a change of the alarm is never small: the callback was told of neither."""
     values, on_value = queue_of_calls()
-    pv = PV("IO:access:switched", callback=on_value, monitor_delta=1e9, context=context)
-    assert values.get(timeout=10)["monitor_delta"] == 1e9
-    assert pv.connected
+    with serve({"plain": 0.0}) as ioc, Context() as context:
+        pv = PV("plain", callback=on_value, monitor_delta=1.0, context=context)
+        first = values.get(timeout=10)
+        assert (first["value"], first["monitor_delta"]) == (0.0, 1.0)
+        for value in (0.4, 0.8, 1.2, 1.6):
+            pv.put(value, wait=True)
+        ioc.set("plain", 1.7, severity="MAJOR_ALARM")
+        told = [values.get(timeout=10), values.get(timeout=10)]
+        assert [(one["value"], one["severity"]) for one in told] == [(1.2, 0), (1.7, 2)]
+
+
+def test_only_what_a_callback_names_is_handed_over_if_it_looks_at_nothing_else() -> None:
+    """With what belongs to the update, with labels and precision, and with what was given for it."""
+    told: queue.Queue[Any] = queue.Queue()
+
+    def one(value: Any = None, timestamp: float = 0.0, **more: Any) -> None:
+        told.put(("one", value, timestamp > 1e9))
+
+    def two(pvname: str, char_value: str, cb_info: Any, own: int = 0, **more: Any) -> None:
+        told.put(("two", pvname, char_value, cb_info[0], own))
+
+    def three(value: Any, units: str = "unknown", **more: Any) -> None:
+        told.put(("three", value, units, len(more)))
+
+    with (
+        serve({"x": ChannelDouble(value=1.5, units="mm", precision=3)}) as ioc,
+        Context() as context,
+    ):
+        pv = PV("x", context=context)
+        assert pv.get() == 1.5
+        pv.get_ctrlvars()
+        pv.add_callback(one, index=0)
+        pv.add_callback(two, index=1, own=7)
+        pv.add_callback(three, index=2)
+        expected = [
+            ("one", 2.5, True),
+            ("two", "x", "2.500", 1, 7),
+            ("three", 2.5, "mm", len(pv._args) - 1),  # cb_info is the one more
+        ]
+        ioc["x"] = 2.5
+        assert [told.get(timeout=10) for _ in range(3)] == expected
+        assert pv.value == 2.5
+        pv.run_callbacks()
+        assert [told.get(timeout=10) for _ in range(3)] == expected
+
+
+def test_an_update_counts_before_what_is_read_later() -> None:
+    """Updates are looked at when somebody asks: one must not take the place of a newer reading then."""
+    with serve({"x": 1.0}) as ioc, Context() as context:
+        pv = PV("x", context=context)
+        watch = PV("x", context=context)
+        assert (pv.get(), watch.get()) == (1.0, 1.0)
+        for value in (2.0, 3.0, 4.0):
+            ioc["x"] = value
+            wait_until(lambda: pv._newest.value == value)  # noqa: B023
+            assert pv.get(use_monitor=False) == value
+            assert pv._args["value"] == value
+            assert pv.get() == pv.get_with_metadata()["value"] == value
+
+
+def test_an_update_without_a_value_is_none() -> None:
+    """The server says that reading is not permitted any more; what was known remains."""
+    values, on_value = queue_of_calls()
+    rights: queue.Queue[Any] = queue.Queue()
+    with serve({"x": 1.5}) as ioc, Context() as context:
+        PV(
+            "x",
+            callback=on_value,
+            access_callback=lambda read, write, pv: rights.put((read, pv.read_access)),
+            context=context,
+        )
+        assert values.get(timeout=10)["value"] == 1.5
+        assert rights.get(timeout=10) == (True, True)
+        ioc.set_access("x", read=False)
+        assert rights.get(timeout=10) == (False, False)
+        ioc["x"] = 2.5
+        ioc.set_access("x")
+        assert rights.get(timeout=10) == (True, True)
+        assert values.get(timeout=10)["value"] == 2.5
+        assert values.empty()
+
+
+def test_another_server_may_have_another_type_under_that_name() -> None:
+    values, on_value = queue_of_calls()
+    with (
+        serve({"x": ChannelDouble(value=1.5, precision=2)}) as first,
+        serve({"x": ["a", "text"]}, start=False) as second,
+        Context() as context,
+    ):
+        pv = PV("x", callback=on_value, context=context)
+        assert values.get(timeout=10)["value"] == 1.5
+        assert (pv.precision, pv.type, pv.nelm, pv.char_value) == (2, "time_double", 1, "1.50")
+        first.stop()
+        second.start()
+        assert values.get(timeout=20)["value"].tolist() == ["a", "text"]
+        assert (pv.type, pv.nelm, pv.char_value) == ("time_string", 2, ["a", "text"])
+        assert pv.get(use_monitor=False).tolist() == ["a", "text"]
+
+
+def test_arrays_are_monitored_up_to_the_length_that_the_environment_says(
+    c_ioc_env: CIoc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is CAPROTO_CLIENT_AUTOMONITOR_MAXLENGTH, as of the original."""
+    monkeypatch.setenv("CAPROTO_CLIENT_AUTOMONITOR_MAXLENGTH", "8")
+    with Context() as context:
+        short, long = PV("IO:ai", context=context), PV("IO:wf:double", context=context)
+        assert (short.get(), long.get(count=2).tolist()) == (3.25, [-1.5, 0.0])
+        assert (short.auto_monitor, long.auto_monitor) == (True, False)
+        long.auto_monitor = True
+        assert long.get(count=2).tolist() == [-1.5, 0.0]
+        assert long._auto_monitor_sub is not None
+
+
+def test_names_that_programs_for_the_original_and_for_pyepics_use(c_ioc_env: CIoc) -> None:
+    context = pyepics_compat._make_context()
+    try:
+        assert context is PV.default_context()
+        pv = PV("IO:ai")
+        assert pv.chid is None
+        assert pv.wait_for_connection(20)
+        assert pv.chid == pv._caproto_pv.channel.cid  # type: ignore[union-attr]
+    finally:
+        context.disconnect()
+
+
+def test_subclasses_may_clear_callbacks_in_their_own_way(c_ioc_env: CIoc) -> None:
+    """As ophyd's does, of which a PV could not be disconnected."""
+
+    class Own(PV):
+        def clear_callbacks(self) -> None:  # type: ignore[override]
+            raise AssertionError("not needed")
+
+    with Context() as context:
+        pv = Own("IO:ai", callback=print, context=context)
+        pv.disconnect()
+        assert (pv.callbacks, pv.connected) == ({}, False)
 
 
 @with_context

@@ -9,6 +9,7 @@ Nothing here raises because a PV is not there: as in pyepics, the result is None
 
 from __future__ import annotations
 
+from ._pyepics.contexts import default_context
 from ._pyepics.functions import (
     caget,
     caget_many,
@@ -35,3 +36,6 @@ __all__ = [
     "caput_many",
     "get_pv",
 ]
+
+# Programs for the original ask for the shared Context by this name.
+_make_context = default_context

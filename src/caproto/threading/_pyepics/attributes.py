@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, overload
+from datetime import datetime
+from typing import Any, overload
 
 from ..._protocol.enums import AlarmSeverity, AlarmStatus
 from .fields import CTRL_FIELDS, TIME_FIELDS
-
-if TYPE_CHECKING:
-    from .pv import PV
+from .requests import Requests
 
 __all__ = ["Attributes"]
 
@@ -34,10 +33,8 @@ class _Field:
         return self if pv is None else pv._getarg(self._name)
 
 
-class Attributes:
-    """What is known about a PV; each is None as long as it is not known."""
-
-    _args: dict[str, Any]
+class Attributes(Requests):
+    """A PV that tells what is known about it; each is None as long as it is not known."""
 
     status: _Field = _Field("The alarm status, a number.")
     severity: _Field = _Field("The alarm severity: 0 none, 1 minor, 2 major, 3 invalid.")
@@ -92,18 +89,6 @@ class Attributes:
             return None if number is None else AlarmSeverity.NO_ALARM.name
         return AlarmSeverity(number).name.removesuffix("_ALARM")
 
-    # What a PV has beside these.
-    if TYPE_CHECKING:
-
-        @property
-        def connected(self) -> bool: ...
-
-        def get(self, *, timeout: float | None = None) -> Any: ...
-
-        def get_timevars(self, timeout: float = 5, warn: bool = True) -> Any: ...
-
-        def get_ctrlvars(self, timeout: float = 5, warn: bool = True) -> Any: ...
-
     @property
     def info(self) -> str | None:
         """A paragraph with everything that is known; None if the PV is not connected."""
@@ -112,7 +97,7 @@ class Attributes:
         self.get_ctrlvars(timeout=_PATIENCE, warn=False)
         self.get_timevars(timeout=_PATIENCE, warn=False)
         self.get(timeout=_PATIENCE)
-        return _paragraph(self)  # type: ignore[arg-type]
+        return _paragraph(self)
 
 
 _SHOWN = (
@@ -124,19 +109,28 @@ _SHOWN = (
 )
 
 
-def _paragraph(pv: PV) -> str:
+def _paragraph(pv: Attributes) -> str:
     """Write down what is known about a PV."""
     lines = [f"== {pv.pvname}  ({pv.type}) =="]
     for name in _SHOWN:
         value = getattr(pv, name)
         if value is not None:
-            lines.append(f"   {name:<19} = {value}")
+            lines.append(f"   {name:<19} = {_shown(name, value)}")
     if pv.enum_strs:
         lines.append("   enum strings:")
         lines += [f"       {number} = {label}" for number, label in enumerate(pv.enum_strs)]
-    watched = "" if pv.auto_monitor else "not "
+    watched = "not " if pv._auto_monitor_sub is None else ""
     lines.append(
         f"   PV is {watched}internally monitored, with {len(pv.callbacks)} user-defined callbacks"
     )
     lines.append("=" * 29)
     return "\n".join(lines)
+
+
+def _shown(name: str, value: Any) -> str:
+    """Write one line's value; text is in quotes, so that blanks can be seen."""
+    if name == "char_value":
+        return repr(value)
+    if name == "timestamp":
+        return f"{value:.3f} ({datetime.fromtimestamp(value).astimezone():%Y-%m-%d %H:%M:%S.%f})"
+    return str(value)

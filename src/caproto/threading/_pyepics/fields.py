@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Any, TypeAlias
 
 from ..._constants import EPICS2UNIX_EPOCH
 from ..._protocol.dbr import promote_type
-from ..._protocol.enums import ChannelType
+from ..._protocol.enums import AccessRights, ChannelType
 from ..._protocol.messages import EventAddResponse, ReadNotifyResponse
 from ..._protocol.metadata import AlarmFields, EnumFields, NumericFields, TimeFields
 
@@ -14,12 +16,18 @@ __all__ = [
     "CTRL_FIELDS",
     "FIELDS",
     "FORMS",
+    "Maker",
     "TIME_FIELDS",
+    "access_fields",
     "fields_of",
     "form_type",
+    "maker_of",
     "time_fields",
     "type_name",
+    "update_fields",
 ]
+
+Maker: TypeAlias = Callable[..., dict[str, Any]]
 
 TIME_FIELDS = ("status", "severity", "timestamp", "posixseconds", "nanoseconds")
 LIMIT_FIELDS = (
@@ -60,15 +68,53 @@ def type_name(data_type: int) -> str:
     return _PREFIXES[data_type // 7] + _NAMES[data_type % 7]
 
 
-def time_fields(status: int, severity: int, seconds: int, nanoseconds: int) -> dict[str, Any]:
-    """Return alarm and time by pyepics' names; the time is that of EPICS."""
-    whole = seconds + EPICS2UNIX_EPOCH
+_OF_AN_UPDATE = {
+    "status": "status",
+    "severity": "severity",
+    "timestamp": f"seconds + {EPICS2UNIX_EPOCH:.1f} + 1e-9 * nanoseconds",
+    "posixseconds": f"seconds + {EPICS2UNIX_EPOCH:.1f}",
+    "nanoseconds": "nanoseconds",
+    "value": "value",
+    "count": "1",
+}
+"""What a number with its time has, as expressions of what `DataMessage.stamped_scalar` returns."""
+
+
+@lru_cache(maxsize=256)
+def maker_of(names: tuple[str, ...]) -> Maker | None:
+    """Return a function that makes these fields of a number with its time; None if there are other fields, too.
+
+    It is compiled for these names: to make all fields and to choose takes 0.9 instead of 0.3 us.
+    """
+    if not _OF_AN_UPDATE.keys() >= set(names):
+        return None
+    items = ", ".join(f"{name!r}: {_OF_AN_UPDATE[name]}" for name in names)
+    maker: Maker = eval(f"lambda status, severity, seconds, nanoseconds, value=None: {{{items}}}")
+    return maker
+
+
+def _maker(names: Iterable[str]) -> Maker:
+    made = maker_of(tuple(names))
+    assert made is not None
+    return made
+
+
+time_fields = _maker(TIME_FIELDS)
+"""Makes alarm and time by pyepics' names; the time is that of EPICS."""
+update_fields = _maker(_OF_AN_UPDATE)
+
+
+_READ, _WRITE = int(AccessRights.READ), int(AccessRights.WRITE)
+_ACCESS = ("no access", "read-only", "write-only", "read/write")
+
+
+def access_fields(rights: AccessRights) -> dict[str, Any]:
+    """Return what is permitted."""
+    bits = int(rights)  # the operators of enums take ten times as long
     return {
-        "status": status,
-        "severity": severity,
-        "timestamp": whole + 1e-9 * nanoseconds,
-        "posixseconds": float(whole),
-        "nanoseconds": nanoseconds,
+        "read_access": bool(bits & _READ),
+        "write_access": bool(bits & _WRITE),
+        "access": _ACCESS[bits & 3],
     }
 
 

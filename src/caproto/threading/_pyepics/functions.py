@@ -334,9 +334,6 @@ def _many(names: Sequence[str], timeout: float, context: Context | None) -> list
     missing = [pv._caproto_pv for pv in pvs if not pv.connected]
     if missing:
         context.wait_for_connections(*missing, timeout=timeout)
-    for pv in pvs:
-        if pv._native is None and pv.connected:
-            pv.wait_for_connection()
     return pvs
 
 

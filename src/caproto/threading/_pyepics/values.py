@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..._errors import CaprotoTypeError, CaprotoValueError
@@ -45,10 +45,9 @@ def as_list(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") and _has_many(value) else value
 
 
-def as_text(
-    value: Any, native: ChannelType, type_name: str, labels: Sequence[str] | None, precision: Any
-) -> Any:
-    """Return `value` as a person would read it; of an array of strings a list of them."""
+def as_text(value: Any, native: ChannelType, known: Mapping[str, Any]) -> Any:
+    """Return `value` as a person would read it, by what is known of the PV; of an array of strings a list of them."""
+    precision = known["precision"]
     if type(value) is float:  # first: most are numbers
         return str(value) if precision is None else _rounded(value, precision)
     if value is None:
@@ -58,9 +57,10 @@ def as_text(
     if _has_many(value):
         if native is ChannelType.CHAR:
             return bytes(value).partition(b"\0")[0].decode("latin-1")
-        return f"<array size={len(value)}, type={type_name}>"
+        return f"<array size={len(value)}, type={known['type']}>"
     if native is ChannelType.CHAR:
         return chr(value)
+    labels = known["enum_strs"]
     if native is ChannelType.ENUM and labels and 0 <= value < len(labels):
         return labels[value]
     if native in (ChannelType.FLOAT, ChannelType.DOUBLE) and precision is not None:
