@@ -296,6 +296,12 @@ def test_what_is_refused_says_why_and_leaves_the_value(ioc: OurIoc) -> None:
         [PUTFAIL, 3.25],
         [PUTFAIL, 1],
     ]
+    # The alarm of "refusing" is that of PVs which are written all the time.
+    (refused,) = get(ioc, ("limits", None, TIME, 0))
+    assert put(ioc, ("limits", 0.0, DOUBLE, True)) == [[OK, 0.0]]
+    (written,) = get(ioc, ("limits", None, TIME, 0))
+    states = [(each["status"], each["severity"]) for each in (refused, written)]
+    assert states == [(2, 2), (0, 0)]
 
 
 def test_putters_change_values_and_may_take_their_time(ioc: OurIoc) -> None:

@@ -75,7 +75,8 @@ class pvproperty(Declaration, Generic[T_Data, T_RecordFields]):
     put : coroutine function, optional
         ``async def putter(group, instance, value)``, called before a new value is stored, whether a client or the IOC
         itself writes it. What it returns is stored instead, unless it is None. `SkipWrite` stores nothing; any other
-        exception refuses the write.
+        exception refuses the write, and puts the PV into MAJOR alarm until a write succeeds. It may be called again while
+        it waits for something: clients need not wait for each other, nor for themselves.
     startup, shutdown : coroutine function, optional
         ``async def hook(group, instance, async_lib)``, run when the server starts, and when it ends.
     scan : coroutine function, optional

@@ -282,6 +282,9 @@ class ChannelData(ChannelState):
     ) -> None:
         """Set a new value and tell the clients.
 
+        An alarm that the IOC has set before is over with a new number, unless the value is not verified, or the putter
+        has just set the alarm.
+
         Parameters
         ----------
         value : object
@@ -293,7 +296,8 @@ class ChannelData(ChannelState):
         update_fields : bool
             False to leave out `update_fields`.
         **metadata
-            As for `write_metadata`, ``timestamp`` above all; the current time by default.
+            As for `write_metadata`, ``timestamp`` above all; the current time by default. With ``status`` and
+            ``severity`` the alarm is that one, whatever the limits say.
 
         Raises
         ------

@@ -80,6 +80,11 @@ class ChannelNumeric(ChannelData):
         (``DBE_VALUE``, ``DBE_LOG``). With 0 every write is sent.
     **kwargs
         As for `ChannelData`.
+
+    Attributes
+    ----------
+    hysteresis : float
+        By how much a value has to come back from an alarm or warning limit for its alarm to be over (HYST).
     """
 
     data_type = ChannelType.DOUBLE
