@@ -14,6 +14,8 @@ import pytest
 import caproto.aioca_compat as ca
 from caproto import CaprotoError, CaprotoTimeoutError, CaprotoValueError
 from caproto.aioca_compat import _monitor
+from caproto.asyncio import _default_context
+from caproto.testing import FakeIoc, serve
 from tests.asyncio.waiting import until
 from tests.support import CIoc, run_libca
 from tests.support.chaos_proxy import ChaosProxy
@@ -206,3 +208,33 @@ def test_errors_of_all_kinds_have_a_status() -> None:
     }
     for kind, code in codes.items():
         assert nothing_for("x", kind("why")).errorcode == code
+
+
+def test_a_subscription_is_told_nothing_when_reading_is_not_permitted_any_more() -> None:
+    """As with aioca; the update without a value came as an empty array."""
+
+    async def watch(ioc: FakeIoc) -> list[Any]:
+        values: list[Any] = []
+        subscription = ca.camonitor("x", values.append, all_updates=True, notify_disconnect=True)
+        await until(lambda: values)
+        await asyncio.to_thread(ioc.set_access, "x", read=False)
+        await asyncio.to_thread(ioc.set, "x", 2.5)
+        await asyncio.to_thread(ioc.set_access, "x")
+        await until(lambda: len(values) > 1)
+        subscription.close()
+        ca.purge_channel_caches()
+        return values
+
+    with serve({"x": 1.5}) as ioc:
+        assert asyncio.run(watch(ioc)) == [1.5, 2.5]
+
+
+def test_purging_as_the_last_thing_leaves_no_socket_open(c_ioc_env: CIoc) -> None:
+    """`asyncio.run` cancelled what was closing them."""
+
+    async def main() -> None:
+        assert await ca.caget("IO:ai") == 3.25
+        ca.purge_channel_caches()
+
+    asyncio.run(main())
+    assert not _default_context._leaving

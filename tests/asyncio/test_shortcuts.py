@@ -27,6 +27,8 @@ from caproto.asyncio import _shortcuts
 from caproto.asyncio.client import caget, cainfo, camonitor, caput, default_context
 from caproto.client.augmented import AugmentedFloat, AugmentedInt, AugmentedStr
 from caproto.client.numpy_augmented import AugmentedArray
+from caproto.server.data import ChannelDouble
+from caproto.testing import FakeIoc, serve
 from tests.support import CIoc
 
 
@@ -315,3 +317,20 @@ def test_the_module_has_no_other_names() -> None:
 
     with pytest.raises(AttributeError, match="no attribute 'cagett'"):
         caproto.asyncio.client.cagett  # noqa: B018
+
+
+def test_camonitor_yields_nothing_when_reading_is_not_permitted_any_more() -> None:
+    """The server tells so by an update without a value, which came as an empty array."""
+
+    async def watch(ioc: FakeIoc) -> list[object]:
+        async with aclosing(camonitor("x")) as values:
+            seen = [await anext(values)]
+            await asyncio.to_thread(ioc.set_access, "x", read=False)
+            await asyncio.to_thread(ioc.set, "x", 2.5)
+            await asyncio.to_thread(ioc.set_access, "x")
+            return [*seen, await anext(values)]
+
+    with serve({"x": ChannelDouble(value=1.5, units="mm")}) as ioc:
+        values = asyncio.run(watch(ioc))
+    assert values == [1.5, 2.5]
+    assert [value.units for value in values] == ["mm", "mm"]  # type: ignore[attr-defined]

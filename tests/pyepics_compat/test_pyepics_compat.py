@@ -218,7 +218,7 @@ def test_an_update_counts_before_what_is_read_later() -> None:
         assert (pv.get(), watch.get()) == (1.0, 1.0)
         for value in (2.0, 3.0, 4.0):
             ioc["x"] = value
-            wait_until(lambda: pv._newest.value == value)  # noqa: B023
+            wait_until(lambda: pv._newest is not None and pv._newest.value == value)  # noqa: B023
             assert pv.get(use_monitor=False) == value
             assert pv._args["value"] == value
             assert pv.get() == pv.get_with_metadata()["value"] == value

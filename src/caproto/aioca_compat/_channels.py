@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from .._errors import CaprotoError
 from .._protocol.enums import AccessRights
-from ..asyncio._default_context import default_context, present_context
+from ..asyncio._default_context import default_context, leave_context, present_context
 from ..asyncio._pv import PV
 from ..client.pv import PVState
 from ._nothing import CANothing, nothing_for
@@ -36,7 +36,6 @@ Timeout: TypeAlias = "float | tuple[float] | None"
 """Seconds; or, in a tuple, the `time.time()` at which the time is over; or None to wait for ever."""
 
 open_subscriptions: weakref.WeakSet[Subscription] = weakref.WeakSet()
-_closing: set[asyncio.Task[Any]] = set()
 
 
 def seconds(timeout: Timeout) -> float | None:
@@ -209,8 +208,4 @@ def purge_channel_caches() -> None:
     """Close all subscriptions and channels of the running event loop."""
     for subscription in list(open_subscriptions):
         subscription.close()
-    context = present_context(forget=True)
-    if context is not None:
-        task = asyncio.ensure_future(context.disconnect())
-        _closing.add(task)
-        task.add_done_callback(_closing.discard)
+    leave_context()

@@ -138,6 +138,8 @@ class Subscription:
         return monitor
 
     async def _on_update(self, monitor: Any, response: Any) -> None:
+        if not response.succeeded:
+            return
         value = augmented(self.name, self._element_count, response, self._wanted[0])
         if self.all_updates:
             while len(self._pending) >= _MOST_PENDING and self.state != self.CLOSED:

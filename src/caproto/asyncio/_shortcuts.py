@@ -311,9 +311,12 @@ async def camonitor(
     controls: dict[str, Any] = {}
 
     async def on_control(sub: Any, response: Any) -> None:
-        controls[sub.pv.name] = response.metadata
+        if response.succeeded:
+            controls[sub.pv.name] = response.metadata
 
     async def on_value(sub: Any, response: Any) -> None:
+        if not response.succeeded:
+            return
         name = sub.pv.name
         await queue.put(augment(name, response, controls.get(name), as_text=datatype is str))
 

@@ -220,6 +220,14 @@ class _StatusMixin(Message):
         """The ECA status."""
         return status_from_code(self._head[4])
 
+    @property
+    def succeeded(self) -> bool:
+        """Whether the status tells success.
+
+        An update that does not has no value: reading is not permitted any more, for example.
+        """
+        return bool(self._head[4] & 1)  # as `CAStatusCode.success`
+
 
 class _ReadRequestBase(Message):
     __slots__ = ()

@@ -6,7 +6,6 @@ from typing import Any
 
 from ..._errors import CaprotoError
 from ..._protocol.enums import ChannelType, SubscriptionType
-from ..._protocol.status import CAStatus
 from .._subscription import Subscription
 from .callbacks import Callbacks
 from .connection import logger
@@ -17,7 +16,6 @@ __all__ = ["AUTOMONITOR_MAXLENGTH", "DEFAULT_SUBSCRIPTION_MASK", "Monitored"]
 AUTOMONITOR_MAXLENGTH = 65536
 """PVs with more elements than that are not monitored unless it is asked for; see CAPROTO_CLIENT_AUTOMONITOR_MAXLENGTH."""
 DEFAULT_SUBSCRIPTION_MASK = int(SubscriptionType.DBE_VALUE | SubscriptionType.DBE_ALARM)
-_NORMAL = CAStatus.ECA_NORMAL.value.code_with_severity
 _PATIENCE = 1.0  # seconds that setting MDEL may take
 
 
@@ -111,8 +109,8 @@ class Monitored(Callbacks):
 
     def _on_changes(self, subscription: Any, response: Any) -> None:
         """Take an update, on a worker thread."""
-        if response._head[4] != _NORMAL:
-            return  # the server has no value to tell: reading is not permitted any more, for example
+        if not response.succeeded:
+            return
         self._newest = response
         if self._monitor_delta is not None and self._is_small_change():
             return
