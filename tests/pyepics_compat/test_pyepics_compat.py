@@ -221,6 +221,7 @@ def test_an_update_counts_before_what_is_read_later() -> None:
             wait_until(lambda: pv._newest is not None and pv._newest.value == value)  # noqa: B023
             assert pv.get(use_monitor=False) == value
             assert pv._args["value"] == value
+            assert pv.get_with_metadata(use_monitor=False)["value"] == value
             assert pv.get() == pv.get_with_metadata()["value"] == value
 
 

@@ -318,7 +318,7 @@ class _Monitor:
 
     def on_update(self, pv: PV, native: int, response: Any) -> None:
         """Show an update."""
-        if self._over or self.finished.done() or not response.succeeded:
+        if self._over or self.finished.done():
             return
         try:
             if not response.status.success:

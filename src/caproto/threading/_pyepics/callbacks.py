@@ -124,8 +124,7 @@ class Callbacks(Attributes):
         try:
             make, scalar = plan.make, None
             if make is not None and response is not None:
-                facts = self._facts or self._args
-                scalar = response.stamped_scalar() if facts["nelm"] == 1 else None
+                scalar = response.stamped_scalar() if self._nelm == 1 else None
             if make is not None and scalar is not None:
                 callback(**make(*scalar))
             elif plan.names is None and not more:

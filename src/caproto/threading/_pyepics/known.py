@@ -139,8 +139,9 @@ class Known(Connection):
 
     def _take_all(self, response: Any) -> Any:
         """Take note of a response that has all elements, and return its value."""
-        with self._lock:
-            return self._note(self._args, response)
+        self._newest = response
+        scalar = response.stamped_scalar() if self._nelm == 1 else None
+        return self._args["value"] if scalar is None else scalar[-1]
 
     def _take(self, response: Any, *, full: bool) -> tuple[Any, dict[str, Any]]:
         """Take note of a response, of which `full` tells that it has all elements; return the value, and what came along."""

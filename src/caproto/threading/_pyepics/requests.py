@@ -66,10 +66,21 @@ class Requests(Known):
         int, float, str, numpy.ndarray, list or None
             None if the PV is not connected, or does not answer in time.
         """
-        data = self.get_with_metadata(
-            count, as_string, as_numpy, timeout, with_ctrlvars, use_monitor=use_monitor
-        )
-        return None if data is None else data["value"]
+        if as_string or with_ctrlvars or count is not None:
+            data = self.get_with_metadata(
+                count, as_string, as_numpy, timeout, with_ctrlvars, use_monitor=use_monitor
+            )
+            return None if data is None else data["value"]
+        # What most want needs no dictionary of all that came along.
+        if not self.wait_for_connection(timeout):
+            return None
+        value = None
+        if use_monitor and self._auto_monitor_sub is not None:
+            value = self._args["value"]
+        if value is None:
+            response = self._request(self.form, None, timeout)
+            value = None if response is None else self._take_all(response)
+        return value if as_numpy else as_list(value)
 
     def get_with_metadata(
         self,
@@ -108,10 +119,10 @@ class Requests(Known):
             fields = self._args.copy()
             value = fields["value"]
         else:
-            answer = self._read(wanted, count, timeout)
-            if answer is None:
+            response = self._request(wanted, count, timeout)
+            if response is None:
                 return None
-            value, fields = answer
+            value, fields = self._take(response, full=count is None)
         if count is not None and hasattr(value, "__len__") and not isinstance(value, str):
             value = value[:count]
         if as_string:
@@ -121,9 +132,7 @@ class Requests(Known):
         fields["value"] = value
         return SimpleNamespace(**fields) if as_namespace else fields
 
-    def _read(
-        self, form: str, count: int | None, timeout: float | None
-    ) -> tuple[Any, dict[str, Any]] | None:
+    def _request(self, form: str, count: int | None, timeout: float | None) -> Any:
         """Ask the server for the value; None if it does not answer in time."""
         if form not in FORMS:
             raise CaprotoValueError(
@@ -135,7 +144,7 @@ class Requests(Known):
             return None
         wanted = self._count if count is None else min(count, self._args["nelm"])
         try:
-            response = self._caproto_pv.read(
+            return self._caproto_pv.read(
                 data_type=form_type(native, form),
                 data_count=wanted or None,
                 timeout=_READ_TIMEOUT if timeout is None else timeout,
@@ -143,7 +152,6 @@ class Requests(Known):
         except CaprotoTimeoutError as error:
             logger.warning("%s", error)
             return None
-        return self._take(response, full=count is None)
 
     @property
     def value(self) -> Any:
