@@ -107,7 +107,7 @@ class BackgroundLoop:
         inbox = self._inbox
         self._awake = False  # first: what comes from now on wakes the loop again
         count = len(inbox)  # what comes meanwhile waits for the next turn, or sockets would starve
-        # Thousands of PVs that are made one by one: without the collector, 10,000 take 0.8 of the time.
+        # Thousands of PVs that are made one by one: without the collector, 10,000 take 0.85 of the time.
         with NoCollection(count):
             for _ in range(count):
                 func, args = inbox.popleft()
