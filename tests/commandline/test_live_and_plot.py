@@ -184,6 +184,43 @@ def test_a_recording_is_drawn_at_the_end(
         assert "X:count" in file.read_text()
 
 
+def test_a_pv_that_changed_long_ago_is_drawn_over_the_time_of_the_recording() -> None:
+    num2date = pytest.importorskip("matplotlib.dates").num2date
+    from caproto import DBR_TYPES, ChannelType
+    from caproto._constants import EPICS2UNIX_EPOCH
+    from caproto.commandline.complaints import Complaints
+    from caproto.commandline.monitor import COMMAND
+    from caproto.commandline.plot import Recorder
+    from caproto.commandline.readings import Reading
+
+    def reading(name: str, seconds: int, value: float) -> Reading:
+        result = Reading(name, ChannelType.DOUBLE, ChannelType.TIME_DOUBLE, [value])
+        result.metadata = DBR_TYPES[ChannelType.TIME_DOUBLE](timestamp=seconds + EPICS2UNIX_EPOCH)
+        return result
+
+    recorder = Recorder(COMMAND.parse(["--plot", "x.png"]), Complaints("caproto-monitor"))
+    begin = 1_000_000_000  # in EPICS time
+    recorder.update(reading("constant", begin - 86_400, 1.0), (begin, 0), 1)
+    recorder.update(reading("moving", begin - 1, 2.0), (begin, 0), 2)
+    recorder.update(reading("moving", begin + 1, 3.0), (begin + 1, 0), 3)
+    recorder.update(reading("unset", 0, 4.0), (begin, 0), 4)
+    unix = begin + EPICS2UNIX_EPOCH
+    figure = recorder.figure(unix + 2)
+    drawn = {
+        chart.get_title(loc="left"): [
+            (round(num2date(x).timestamp() - unix), float(y))
+            for x, y in zip(line.get_xdata(orig=False), line.get_ydata(), strict=True)
+        ]
+        for chart in figure.axes
+        for line in chart.lines[:1]
+    }
+    assert drawn == {
+        "constant": [(0, 1.0), (2, 1.0)],
+        "moving": [(-1, 2.0), (1, 3.0), (2, 3.0)],
+        "unset": [(0, 4.0), (2, 4.0)],
+    }
+
+
 def test_a_recording_that_is_interrupted_is_drawn(golden: CIoc, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     file = tmp_path / "chart.svg"

@@ -18,6 +18,7 @@ from .stamps import Stamp
 __all__ = ["Recorder", "check_plot"]
 
 _KINDS = (".png", ".svg", ".pdf")
+_FAR = 5.0  # seconds between the clock of a server and ours
 _MOST_POINTS = 1_000_000  # of each PV
 _ALARM_COLORS = {1: "goldenrod", 2: "red", 3: "purple"}
 
@@ -37,6 +38,10 @@ def check_plot(path: str) -> None:
         import matplotlib.figure  # noqa: F401
     except ImportError:
         raise UsageError("--plot needs matplotlib: install the extra 'plot'.") from None
+
+
+def _unix(stamp: Stamp) -> float:
+    return stamp[0] + EPICS2UNIX_EPOCH + stamp[1] * 1e-9
 
 
 class Recorder:
@@ -68,13 +73,13 @@ class Recorder:
                 self._not_drawn.add(reading.name)
                 self._complaints.say(f"{reading.name}: text cannot be drawn")
             return
-        seconds, nanoseconds = reading.stamp or now
-        if seconds == nanoseconds == 0:
-            seconds, nanoseconds = now
-        self._add(reading.name, (seconds, nanoseconds), float(value), reading.severity)
+        when, arrival = _unix(reading.stamp or now), _unix(now)
+        if abs(when - arrival) > _FAR:
+            # The first update tells when a PV changed last, which may be long ago; and clocks may be wrong.
+            when = arrival
+        self._add(reading.name, when, float(value), reading.severity)
 
-    def _add(self, name: str, stamp: Stamp, value: float, severity: int) -> None:
-        when = stamp[0] + EPICS2UNIX_EPOCH + stamp[1] * 1e-9
+    def _add(self, name: str, when: float, value: float, severity: int) -> None:
         points = self.points.get(name)
         if points is None:
             points = self.points[name] = deque(maxlen=_MOST_POINTS)
@@ -85,7 +90,7 @@ class Recorder:
         from .stamps import Stamps
 
         if name in self.points:
-            self._add(name, Stamps.now(), math.nan, 3)
+            self._add(name, _unix(Stamps.now()), math.nan, 3)
 
     def flush(self) -> None:
         """Nothing is shown before the end."""
@@ -95,14 +100,19 @@ class Recorder:
         if not self.points:
             self._complaints.say(f"nothing was recorded, so {self._path} was not written")
             return
-        figure = self.figure()
+        from .stamps import Stamps
+
+        figure = self.figure(_unix(Stamps.now()))
         try:
             figure.savefig(self._path, dpi=120)
         except OSError as error:
             raise UsageError(f"Cannot write {self._path!r}: {error.strerror}.") from error
 
-    def figure(self) -> Any:
-        """Return a strip chart per PV, one above the other, with the same time axis."""
+    def figure(self, end: float) -> Any:
+        """Return a strip chart per PV, one above the other, with the same time axis.
+
+        Values go on to the `end`, in Unix time, at which the recording was over.
+        """
         from matplotlib.figure import Figure
 
         count = len(self.points)
@@ -111,14 +121,15 @@ class Recorder:
         for chart, (name, points) in zip(charts, self.points.items(), strict=True):
             times = [
                 datetime.datetime.fromtimestamp(when, datetime.timezone.utc).astimezone()
-                for when, _, _ in points
+                for when, _, _ in [*points, (max(end, points[-1][0]), 0, 0)]
             ]
             values = [value for _, value, _ in points]
+            values.append(values[-1])
             chart.step(times, values, where="post", linewidth=1.2, color="tab:blue")
             for severity, color in _ALARM_COLORS.items():
                 alarmed = [
                     (time, value)
-                    for time, value, (_, _, each) in zip(times, values, points, strict=True)
+                    for time, value, (_, _, each) in zip(times, values, points, strict=False)
                     if each == severity and math.isfinite(value)
                 ]
                 if alarmed:
