@@ -180,7 +180,7 @@ def test_a_name_that_is_no_text_does_not_hide_the_others(golden: CIoc) -> None:
 
 
 @pytest.mark.timeout(120)
-def test_ten_thousand_pvs_are_read_at_once(tmp_path: Path) -> None:
+def test_ten_thousand_pvs_are_read_and_written_at_once(tmp_path: Path) -> None:
     names = write_bulk_database(tmp_path / "bulk.db", 10_000)
     file = tmp_path / "names.txt"
     file.write_text("\n".join([*names[:5000], "bulk:missing", *names[5000:]]) + "\n")
@@ -189,12 +189,16 @@ def test_ten_thousand_pvs_are_read_at_once(tmp_path: Path) -> None:
         assert done.stdout == "0\n1\n2\n"
         with open(file) as stream:
             done = _run(ioc.client_env(), "-m", "caproto", "get", "-w", "3", "-", stdin=stream)
+        file.write_text("".join(f"{name} {number + 1}\n" for number, name in enumerate(names)))
+        written = _run(ioc.client_env(), "-m", "caproto", "put", "-w", "30", "-t", f"@{file}")
     lines = done.stdout.splitlines()
     assert len(lines) == 10_001
     assert lines[5000] == "bulk:missing                   *** Not connected (PV not found)"
     assert lines[-1] == "bulk:9999                      9999"
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
+    assert written.stderr == ""
+    assert written.stdout.splitlines() == [str(number + 1) for number in range(10_000)]
 
 
 def test_a_get_imports_only_what_it_needs(golden: CIoc) -> None:
