@@ -19,7 +19,7 @@ from tests.support.without_realtime import drop_sys_nice
 __all__ = ["main"]
 
 FOLDER = REPOSITORY / ".bench"
-ROUNDS, QUICK_ROUNDS = 5, 1
+ROUNDS, QUICK_ROUNDS = 3, 1
 
 
 def _arguments() -> argparse.Namespace:

@@ -132,6 +132,11 @@ class Row:
         left_out = quick and (self.quick is None or client in self.too_slow)
         return client in self.clients and not left_out
 
+    def takes_turn(self, client: str, turn: int) -> bool:
+        """Tell whether a client is measured in this round: one that is ten times slower only in the first."""
+        rounds = 1 if client in SLOW else self.rounds
+        return rounds is None or turn < rounds
+
     def task(self, quick: bool) -> dict[str, Any]:
         """Return what the client's process is told."""
         arguments = {**self.arguments, **((self.quick or {}) if quick else {})}

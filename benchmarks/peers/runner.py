@@ -93,7 +93,7 @@ class Runner:
     ) -> None:
         """Measure the rows that share a process, as far as the client takes part."""
         mine = [row for row in rows if row.takes_part(client, self._quick)]
-        mine = [row for row in mine if row.rounds is None or turn < row.rounds]
+        mine = [row for row in mine if row.takes_turn(client, turn)]
         if not mine:
             return
         print(f"{pinning:9} {turn + 1} {name:22} {client:14}", end=" ", file=sys.stderr, flush=True)

@@ -117,6 +117,13 @@ def test_numbers_have_three_digits_and_no_powers(value: float, shown: str) -> No
     assert number(value) == shown
 
 
+def test_the_slowest_client_takes_part_once_and_the_others_as_often_as_it_is_worth_while() -> None:
+    connecting = row_of("connect-10000")
+    assert [READ.takes_turn("caproto", turn) for turn in range(2)] == [True, False]
+    assert all(READ.takes_turn("ours", turn) for turn in range(9))
+    assert [connecting.takes_turn("ours", turn) for turn in range(4)] == [True, True, True, False]
+
+
 def cells(**medians: float) -> defaultdict[str, Cell]:
     """Make the cells of a row whose unit shows samples as they are."""
     made: defaultdict[str, Cell] = defaultdict(Cell)
