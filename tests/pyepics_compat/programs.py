@@ -62,7 +62,8 @@ for name in NAMES:
         result[key + "metadata namespace"] = type(pv.get_with_metadata(as_namespace=True)).__name__
         result[key + "args"] = sorted(pv._args)
         result[key + "repr"] = repr(pv)
-        stamp = [type(pv.timestamp).__name__, type(pv.posixseconds).__name__, type(pv.nanoseconds).__name__]
+        # Not of posixseconds: with pyepics it depends on what came last, an answer or an update.
+        stamp = [type(pv.timestamp).__name__, type(pv.nanoseconds).__name__]
         result[key + "stamp"] = stamp
         pv.disconnect()
 info = epics.PV("IO:ai")
