@@ -74,10 +74,9 @@ layers: venv ## check that no layer imports a higher one
 	$(BIN)/lint-imports
 
 .PHONY: coverage
-coverage: venv ## run all tests and see which branches they reach
+coverage: venv ## run all tests, and see which branches of the pure parts are reached by the tests of these
 	$(BIN)/coverage erase
 	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report= $(ARGS)
-	$(BIN)/coverage report
 	$(BIN)/coverage report --fail-under=$(COVERAGE_MIN) --include='$(COVERAGE_OF)'
 
 .PHONY: bench-micro-once

@@ -66,16 +66,10 @@ def in_threads(count: int, work: Callable[[int], Any]) -> list[Any]:
 
 
 def run_program(source: str, env: Mapping[str, str], timeout: float = 30.0) -> str:
-    """
-    Run a Python program that has to end by itself, without a word on stderr; return what it prints.
-
-    Its coverage is not measured: a signal handler that interrupts coverage at work waits for ever for
-    a lock that the code below it holds, and what ends a program at a bad place ends coverage, too.
-    """
-    env = {name: value for name, value in env.items() if not name.startswith("COV")}
+    """Run a Python program that has to end by itself, without a word on stderr; return what it prints."""
     done = subprocess.run(
         python_command("-W", "error", "-c", source),
-        env=env,
+        env=dict(env),
         capture_output=True,
         text=True,
         timeout=timeout,
