@@ -34,14 +34,12 @@ async def bulk_read(
     def body(pv: PV, wish: Any) -> tuple[int, int, bytes]:
         channel: Any = pv.channel
         # Most PVs are like others, and what to ask those for is known: a tenth less work for each
-        # (benchmarks/micro/bench_read.py).
+        # (benchmarks/micro/bench_read.py). The wish, one object for all PVs as a rule, may be something without a hash.
         kind = (
             channel.native_data_type,
             channel.native_data_count,
             channel.circuit.protocol_version,
-            id(
-                wish
-            ),  # it may be anything, also what has no hash; one object for all PVs is the usual case
+            id(wish),
         )
         found = bodies.get(kind)
         if found is None:

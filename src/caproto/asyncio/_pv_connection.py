@@ -163,8 +163,7 @@ class PVConnection(PVCore):
         if waits:
             self._waits = None
             self._end_waits(waits)
-        if self._connection_state_callback is not None or self.observers:
-            self.connection_state_changed("connected", self.channel)
+        self.connection_state_changed("connected", self.channel)
 
     def on_disconnected(self) -> None:
         """Tell the callbacks."""

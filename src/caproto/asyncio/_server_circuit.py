@@ -21,7 +21,6 @@ __all__ = ["CircuitProtocol", "VirtualCircuit"]
 
 logger = logging.getLogger("caproto.circ")
 
-"""Bytes that are received at most at a time."""
 _HIGH_WATER = 1 << 18
 """Bytes that may wait for a client before its updates are held back."""
 _ALLOCMEM = int(CAStatus.ECA_ALLOCMEM)

@@ -246,8 +246,10 @@ async def _name_labels(
         and pv.connected
         and pv.open_channel.native_data_type == ChannelType.ENUM
     }
-    wishes = [(pv, (ChannelType.GR_ENUM, 1)) for pv in failed]
-    answers = await bulk_read(context, wishes, _TIMEOUT)
+    if not failed:
+        return
+    wish = (ChannelType.GR_ENUM, 1)
+    answers = await bulk_read(context, [(pv, wish) for pv in failed], _TIMEOUT)
     for error, answer in zip(failed.values(), answers, strict=True):
         if not isinstance(answer, CaprotoError):
             labels = [decode_string(label, "utf-8") for label in answer.metadata.enum_strings]

@@ -119,9 +119,7 @@ class WorkerPool:
                     for func, first, second in zip(parts, parts, parts, strict=True):
                         func(first, second)
                     break
-                except (
-                    BaseException
-                ):  # `sys.exit()` in a callback must not be the end of all others
+                except BaseException:  # also `sys.exit()`, which must not be the end of all others
                     _logger.exception("A callback failed")
             with self._lock:
                 self._waiting -= len(jobs) // _PARTS

@@ -109,9 +109,7 @@ class Callbacks(Attributes):
             if entry is not None:
                 try:
                     self._run(index, entry, response)
-                except (
-                    BaseException
-                ):  # also `sys.exit()`, which is nothing for a thread that others need
+                except BaseException:  # also `sys.exit()`: others need this thread
                     self._log_failure(entry[0])
 
     def _run(self, index: int, entry: Entry, response: Any) -> None:
