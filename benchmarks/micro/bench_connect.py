@@ -17,7 +17,7 @@ PVS = 2_000
 
 
 def test_connect_many_pvs(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
-    """Guards the packed searches, the joined CREATE_CHANs and the pauses of the garbage collector."""
+    """Guards the packed searches, the joined CREATE_CHANs, the one wait for all, and the pauses of the garbage collector."""
     names = write_bulk_database(tmp_path / "bulk.db", PVS)
 
     async def connect() -> None:

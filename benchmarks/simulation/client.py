@@ -10,7 +10,7 @@ from caproto.client.broadcast import BroadcastEngine
 from caproto.client.circuit import Circuit
 from caproto.client.engine import ClientEngine
 from caproto.client.pv import PVCore
-from caproto.client.search import Address, OnFound, SearchEngine
+from caproto.client.search import Address, SearchEngine, Seeker
 from tests.support.fakes import FakeClock
 
 from .network import Network
@@ -71,12 +71,12 @@ class Client:
 
     # --- Searcher -------------------------------------------------------------------------------
 
-    def start_search(self, name: str, on_found: OnFound, delay: float) -> None:
-        self.search.search(name, on_found, self._clock.now, delay)
+    def start_search(self, name: str, seeker: Seeker, delay: float) -> None:
+        self.search.search(name, seeker, self._clock.now, delay)
         self._poll_at_end_of_turn()
 
-    def leave_search(self, name: str, on_found: OnFound) -> None:
-        self.search.forget(name, on_found)
+    def leave_search(self, name: str, seeker: Seeker) -> None:
+        self.search.forget(name, seeker)
 
     def describe_search(self, name: str) -> str:
         return "in a simulation"

@@ -13,6 +13,7 @@ from caproto.asyncio.client import Context, SharedBroadcaster
 from caproto.client.search import SearchEngine
 from tests.support import Ioc
 
+from ..client.searching import Listener
 from ..conftest import Loopback
 from .scripted_server import ScriptedServer
 from .waiting import until
@@ -106,7 +107,7 @@ async def test_promise_52_those_who_wait_time_out(loopback: Loopback) -> None:
 
 def test_promise_53_searches_are_retried_less_and_less_often_for_ever() -> None:
     engine = SearchEngine(max_period=300.0)
-    engine.search("typo", lambda address, version, now: True, 0.0)
+    engine.search("typo", Listener(), 0.0)
     now, moments = 0.0, []
     while now < 7 * 24 * 3600.0:
         if engine.poll(now):
@@ -123,7 +124,7 @@ def test_promise_53_searches_are_retried_less_and_less_often_for_ever() -> None:
 
 def test_promise_53_everything_is_retried_at_once() -> None:
     engine = SearchEngine(max_period=300.0)
-    engine.search("typo", lambda address, version, now: True, 0.0)
+    engine.search("typo", Listener(), 0.0)
     now = 0.0
     while engine.next_deadline() < now + 10:
         now = max(now, engine.next_deadline())

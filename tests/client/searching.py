@@ -19,9 +19,16 @@ class Listener:
     taken: bool = True
     answers: list[tuple[Address, int]] = field(default_factory=list)
 
-    def __call__(self, address: Address, version: int, now: float) -> bool:
+    def found(self, address: Address, version: int, now: float) -> bool:
         self.answers.append((address, version))
         return self.taken
+
+
+class FailingListener(Listener):
+    """Has a bug."""
+
+    def found(self, address: Address, version: int, now: float) -> bool:
+        raise RuntimeError("a bug in the shell")
 
 
 def requests_in(datagram: bytes) -> list[SearchRequest]:

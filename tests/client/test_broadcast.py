@@ -18,7 +18,7 @@ from caproto.client import broadcast
 from caproto.client.broadcast import BroadcastEngine
 from caproto.client.search import Address, SearchEngine
 
-from .searching import SERVER, Listener
+from .searching import SERVER, FailingListener, Listener
 
 NOW = 1000.0
 
@@ -171,13 +171,11 @@ def test_complaints_about_forged_senders_are_bounded(
 def test_listener_that_fails_is_logged_and_stops_nothing(
     engine: BroadcastEngine, listener: Listener, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(address: Address, version: int, now: float) -> bool:
-        raise RuntimeError("a bug in the shell")
-
-    search = engine.search.search("y", fail, NOW)
+    search = engine.search.search("y", FailingListener(), NOW)
     engine.search.poll(NOW)
     engine.on_datagram(bytes(SearchResponse(5064, None, search.cid, 13)), SERVER, NOW)
     assert "could not be handled" in caplog.text
+    assert "a bug in the shell" in caplog.text
     engine.on_datagram(bytes(SearchResponse(5064, None, 0, 13)), SERVER, NOW)
     assert listener.answers == [(SERVER, 13)]
 

@@ -16,7 +16,7 @@ from caproto._protocol.messages import (
 from caproto.client.nameserver import NameServer
 from caproto.client.search import Address, SearchEngine
 
-from .searching import Listener, names_in
+from .searching import FailingListener, Listener, names_in
 
 NOW = 1000.0
 NAME_SERVER: Address = ("names.example", 5064)
@@ -188,13 +188,11 @@ def test_malformed_stream_asks_for_the_end_of_the_connection(
 def test_listener_that_fails_is_logged(
     server: NameServer, search: SearchEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(address: Address, version: int, now: float) -> bool:
-        raise RuntimeError("a bug in the shell")
-
-    search.search("a", fail, NOW)
+    search.search("a", FailingListener(), NOW)
     search.poll(NOW)
     assert not server.feed(bytes.fromhex("0006000000000000ffffffff00000000"), NOW)
     assert "could not be handled" in caplog.text
+    assert "a bug in the shell" in caplog.text
 
 
 # --- health ---------------------------------------------------------------------------------------------------------

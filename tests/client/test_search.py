@@ -9,7 +9,7 @@ from struct import unpack_from
 import pytest
 
 from caproto._errors import CaprotoValueError
-from caproto.client.search import SearchEngine
+from caproto.client.search import Address, SearchEngine
 
 from .searching import OTHER, SERVER, Listener, names_in, request_times, requests_in
 
@@ -308,16 +308,23 @@ def test_refused_answer_keeps_the_search_going() -> None:
     assert picky.answers == [(SERVER, 13), (OTHER, 13)]
 
 
+class _SearchesAgain:
+    """Takes the answer, and begins a search for somebody else."""
+
+    def __init__(self, engine: SearchEngine, name: str, other: Listener) -> None:
+        self._engine, self._name, self._other = engine, name, other
+
+    def found(self, address: Address, version: int, now: float) -> bool:
+        self._engine.search(self._name, self._other, now)
+        return True
+
+
 def test_listener_that_searches_again_while_it_is_told_starts_another_search() -> None:
     """A circuit that fails at once searches its PVs again from within the answer."""
     engine = SearchEngine()
     later = Listener()
 
-    def again(address: tuple[str, int], version: int, now: float) -> bool:
-        engine.search("a", later, now)
-        return True
-
-    search = engine.search("a", again, START)
+    search = engine.search("a", _SearchesAgain(engine, "a", later), START)
     engine.poll(START)
     engine.on_reply(search.cid, SERVER, 13, START + 0.001)
     assert later.answers == []
@@ -333,11 +340,7 @@ def test_refused_listener_joins_the_search_that_another_has_begun_meanwhile() ->
     engine = SearchEngine()
     picky = Listener(taken=False)
 
-    def again(address: tuple[str, int], version: int, now: float) -> bool:
-        engine.search("a", Listener(), now)
-        return True
-
-    first = engine.search("a", again, START)
+    first = engine.search("a", _SearchesAgain(engine, "a", Listener()), START)
     engine.search("a", picky, START)
     engine.poll(START)
     engine.on_reply(first.cid, SERVER, 13, START + 0.001)

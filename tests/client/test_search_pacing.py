@@ -6,13 +6,24 @@ import random
 
 import pytest
 
-from caproto.client.search import Address, OnFound, SearchEngine
+from caproto.client.search import Address, SearchEngine
 from tests.support.fakes import FakeClient, FakeNetwork, FakeServer
 
 from .searching import SERVER, Listener, names_in
 
 # What a C IOC needs to look a name up and answer.
 LOOK_UP = 20e-6
+
+
+class _Finder:
+    """Notes down where a name was found."""
+
+    def __init__(self, name: str, places: dict[str, Address]) -> None:
+        self._name, self._places = name, places
+
+    def found(self, address: Address, version: int, now: float) -> bool:
+        self._places[self._name] = address
+        return True
 
 
 class Hunt:
@@ -27,14 +38,7 @@ class Hunt:
         names += [f"nobody:has:this:{number}" for number in range(unknown)]
         random.Random(1).shuffle(names)
         for name in names:
-            self.client.start_search(name, self._listener(name))
-
-    def _listener(self, name: str) -> OnFound:
-        def on_found(address: Address, version: int, now: float) -> bool:
-            self.found[name] = address
-            return True
-
-        return on_found
+            self.client.start_search(name, _Finder(name, self.found))
 
     def run(self, part: float = 1.0) -> float:
         """Wait until that part of the names that exist is found; return how long it took."""

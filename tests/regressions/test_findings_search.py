@@ -82,17 +82,16 @@ def test_finding_3_2_07_searches_are_not_limited_by_their_ids() -> None:
     engine = SearchEngine()
     found: list[str] = []
 
-    def listener(name: str) -> Any:
-        def on_found(address: Any, version: int, now: float) -> bool:
-            found.append(name)
+    class Seeker:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def found(self, address: Any, version: int, now: float) -> bool:
+            found.append(self.name)
             return True
 
-        return on_found
-
-    cids = [
-        engine.search(f"pv:{index}", listener(f"pv:{index}"), 0.0).cid
-        for index in range(MORE_THAN_16_BITS)
-    ]
+    names = [f"pv:{index}" for index in range(MORE_THAN_16_BITS)]
+    cids = [engine.search(name, Seeker(name), 0.0).cid for name in names]
     assert len(set(cids)) == MORE_THAN_16_BITS
     assert engine.pending == MORE_THAN_16_BITS
     for index in (65_535, 65_536, MORE_THAN_16_BITS - 1):

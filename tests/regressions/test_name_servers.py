@@ -18,6 +18,7 @@ from tests.asyncio.raw_client import serving
 from tests.asyncio.scripted_server import SEARCH, VERSION, ScriptedServer
 from tests.asyncio.sent_messages import ECHO
 from tests.asyncio.waiting import States, until
+from tests.client.searching import Listener
 from tests.support import CIoc, free_port
 from tests.support.raw_messages import RawMessage, raw_message, split_messages
 
@@ -374,7 +375,7 @@ def test_names_that_were_asked_for_in_vain_are_asked_for_again_when_a_name_serve
 ):
     search, wire = SearchEngine(), Wire()
     server = NameServer(("127.0.0.1", 5064), search, patience=30.0, answer_time=5.0)
-    search.search("pv", lambda address, version, now: True, 0.0)
+    search.search("pv", Listener(), 0.0)
     now = 0.0
     while now < 50.0:
         for datagram in search.poll(now):
@@ -393,7 +394,7 @@ def test_name_server_that_closes_every_connection_is_tried_ever_more_rarely_and_
 ) -> None:
     monkeypatch.undo()  # the real pauses
     search = SearchEngine()
-    search.search("pv", lambda address, version, now: True, 0.0)
+    search.search("pv", Listener(), 0.0)
     server = NameServer(("127.0.0.1", 5064), search, patience=30.0, answer_time=5.0)
     attempts, now = 0, 0.0
     with caplog.at_level(logging.WARNING, "caproto"):

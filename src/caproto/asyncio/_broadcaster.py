@@ -16,7 +16,7 @@ from .._net import search_destinations
 from .._protocol.messages import Message
 from .._sockets import search_socket
 from ..client.broadcast import BroadcastEngine
-from ..client.search import Address, OnFound, SearchEngine
+from ..client.search import Address, SearchEngine, Seeker
 from ._current_loop import current_loop
 from ._tasks import start_task
 
@@ -153,14 +153,15 @@ class SharedBroadcaster:
 
     # --- searches ---------------------------------------------------------------------------------------------------
 
-    def start_search(self, name: str, on_found: OnFound, delay: float = 0.0) -> None:
+    def start_search(self, name: str, seeker: Seeker, delay: float = 0.0) -> None:
         """Look for `name`; see `caproto.client.host.Searcher`."""
-        self.results.search(name, on_found, self._loop.time(), delay)
-        self._poll_at_end_of_turn()
+        self.results.search(name, seeker, self._loop.time() if delay else 0.0, delay)
+        if not self._poll_soon:
+            self._poll_at_end_of_turn()
 
-    def leave_search(self, name: str, on_found: OnFound) -> None:
-        """Look for `name` no more, as far as `on_found` is concerned."""
-        self.results.forget(name, on_found)
+    def leave_search(self, name: str, seeker: Seeker) -> None:
+        """Look for `name` no more, as far as `seeker` is concerned."""
+        self.results.forget(name, seeker)
 
     def describe_search(self, name: str) -> str:
         """Say where and how often `name` was looked for, and what to check."""
@@ -384,7 +385,8 @@ class _QueueListener:
     def __init__(self, queue: Any, name: str, tasks: set[asyncio.Task[Any]]) -> None:
         self._queue, self._name, self._tasks = queue, name, tasks
 
-    def __call__(self, address: Address, version: int, now: float) -> bool:
+    def found(self, address: Address, version: int, now: float) -> bool:
+        """Tell the caller; see `caproto.client.search.Seeker`."""
         put = self._queue.put((address, [self._name]))
         if asyncio.iscoroutine(put):
             start_task(asyncio.get_running_loop(), put, self._tasks)

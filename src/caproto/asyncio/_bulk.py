@@ -13,7 +13,7 @@ from .._errors import CaprotoError, ContextDisconnectedError
 from .._protocol.enums import Command
 from ..client.bulk import BulkCall, send_bulk
 from ..client.pv import PVState
-from ..client.requests import Wait
+from ..client.waits import Wait
 from ._slots import MOST_CONFIRMED_WRITES, WriteSlots
 
 if TYPE_CHECKING:

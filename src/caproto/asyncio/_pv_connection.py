@@ -11,7 +11,7 @@ from .._log import ComposableLogAdapter
 from .._protocol.channel import ClientChannel
 from .._protocol.enums import AccessRights, ChannelType
 from ..client.pv import PVCore, PVState
-from ..client.requests import Wait
+from ..client.waits import AnyWait, Wait
 from ._callbacks import CallbackHandler, await_result, log_failure
 from ._circuit import VirtualCircuitManager
 from ._defaults import PV_DEFAULT_TIMEOUT, Default, Timeout
@@ -54,7 +54,7 @@ class PVConnection(PVCore):
         self.context: Context = context
         self._timeout = timeout
         self._pool: WorkerPool | None = None
-        self._waits: list[Wait] | None = None
+        self._waits: tuple[AnyWait, ...] = ()
         self._connection_state_callback: CallbackHandler | None = None
         self._access_rights_callback: CallbackHandler | None = None
         if connection_state_callback is not None:
@@ -145,24 +145,24 @@ class PVConnection(PVCore):
         """Choose the worker threads, and end the waits for an address."""
         circuit = self.circuit
         assert circuit is not None
-        if self._pool is None:
-            self._pool = self.context._pools.of_circuit(circuit)
         pool = self._pool
+        if pool is None:
+            pool = self._pool = self.context._pools.of_circuit(circuit)
         if pool is not None and pool not in circuit.runners:
             circuit.runners.append(pool)
-        waits = self._waits
-        if waits and any(wait.for_search for wait in waits):
-            self._waits = [wait for wait in waits if not wait.for_search]
-            self._end_waits([wait for wait in waits if wait.for_search])
+        for wait in self._waits:
+            if wait.for_search:
+                self.forget_wait(wait)
+                wait.fulfil(self)
 
     def on_connected(self) -> None:
         """Tell everybody who waits."""
         for sub in self.subscriptions or ():
             sub.channel_opened()  # type: ignore[attr-defined]
         waits = self._waits
-        if waits:
-            self._waits = None
-            self._end_waits(waits)
+        self._waits = ()
+        for wait in waits:
+            wait.fulfil(self)
         self.connection_state_changed("connected", self.channel)
 
     def on_disconnected(self) -> None:
@@ -200,13 +200,6 @@ class PVConnection(PVCore):
             observer.on_state(state)
         if self._connection_state_callback is not None:
             self._connection_state_callback.process(self.front, state)
-
-    def _end_waits(self, waits: list[Wait]) -> None:
-        """End waits that this PV has let go of."""
-        for wait in waits:
-            self.engine.end_wait(wait)
-            if not wait.waiter.done():
-                wait.waiter.set_result(None)
 
     def _run_plain(self, job: Callable[[Any], Any], argument: Any, named: Any) -> None:
         """Run a plain callback where those run: on a worker thread, or here if there are none."""
@@ -284,18 +277,23 @@ class PVConnection(PVCore):
         finally:
             self.remove_wait(wait)
 
-    def add_wait(self, wait: Wait) -> None:
+    def add_wait(self, wait: AnyWait) -> None:
         """End `wait` when this PV is found, or connected, or its time is over."""
-        if self._waits is None:
-            self._waits = []
-        self._waits.append(wait)
+        self.await_by(wait)
         self.engine.add_wait(wait)
 
-    def remove_wait(self, wait: Wait) -> None:
+    def await_by(self, wait: AnyWait) -> None:
+        """Tell `wait`, whose time somebody else looks after, when this PV is found or connected."""
+        self._waits += (wait,)
+
+    def remove_wait(self, wait: AnyWait) -> None:
         """Forget `wait`."""
         self.engine.end_wait(wait)
-        if self._waits and wait in self._waits:
-            self._waits.remove(wait)
+        self.forget_wait(wait)
+
+    def forget_wait(self, wait: AnyWait) -> None:
+        """Tell `wait` no more."""
+        self._waits = tuple(other for other in self._waits if other is not wait)
 
     async def _connect(self, timeout: float | None, deadline: float) -> None:
         """Wait for the connection, as part of something that has `timeout` seconds in all."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .._addresses import is_ipv4, parse_address
 from .._constants import DEFAULT_PROTOCOL_VERSION
-from ..client.search import Address, OnFound
+from ..client.search import Address, Seeker
 from ._tasks import start_task
 
 if TYPE_CHECKING:
@@ -42,22 +42,22 @@ class ResolvingSearcher:
         self._resolver = resolver
         self._broadcaster = broadcaster
         self._loop = loop
-        self._tasks: dict[tuple[str, OnFound], asyncio.Task[None]] = {}
+        self._tasks: dict[tuple[str, Seeker], asyncio.Task[None]] = {}
         self._unfinished: set[asyncio.Task[None]] = set()
 
-    def start_search(self, name: str, on_found: OnFound, delay: float) -> None:
+    def start_search(self, name: str, seeker: Seeker, delay: float) -> None:
         """See `caproto.client.host.Searcher`."""
-        key = (name, on_found)
-        resolving = self._resolve(name, on_found, delay)
+        key = (name, seeker)
+        resolving = self._resolve(name, seeker, delay)
         task = self._tasks[key] = start_task(self._loop, resolving, self._unfinished)
         task.add_done_callback(lambda done: self._tasks.get(key) is done and self._tasks.pop(key))
 
-    def leave_search(self, name: str, on_found: OnFound) -> None:
+    def leave_search(self, name: str, seeker: Seeker) -> None:
         """See `caproto.client.host.Searcher`."""
-        task = self._tasks.pop((name, on_found), None)
+        task = self._tasks.pop((name, seeker), None)
         if task is not None:
             task.cancel()
-        self._broadcaster.leave_search(name, on_found)
+        self._broadcaster.leave_search(name, seeker)
 
     def describe_search(self, name: str) -> str:
         """See `caproto.client.host.Searcher`."""
@@ -72,14 +72,14 @@ class ResolvingSearcher:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _resolve(self, name: str, on_found: OnFound, delay: float) -> None:
+    async def _resolve(self, name: str, seeker: Seeker, delay: float) -> None:
         if delay > 0.0:
             await asyncio.sleep(delay)
         while (address := await self._ask(name)) is not None:
-            if on_found(address, DEFAULT_PROTOCOL_VERSION, self._loop.time()):
+            if seeker.found(address, DEFAULT_PROTOCOL_VERSION, self._loop.time()):
                 return
             await asyncio.sleep(_PAUSE)
-        self._broadcaster.start_search(name, on_found, 0.0)
+        self._broadcaster.start_search(name, seeker, 0.0)
 
     async def _ask(self, name: str) -> Address | None:
         """Return the address that the directory has, with numbers only."""

@@ -210,7 +210,10 @@ class WorkerPools:
     def of_circuit(self, circuit: Circuit) -> WorkerPool | None:
         """Return the threads for the PVs of `circuit`."""
         address, priority = circuit.address, circuit.priority
-        return self._pool((address, priority), f"caproto-{address[0]}:{address[1]}")
+        # Nearly always there is one already: its name is made only if not.
+        return self._pools.get((address, priority)) or self._pool(
+            (address, priority), f"caproto-{address[0]}:{address[1]}"
+        )
 
     def without_circuit(self) -> WorkerPool | None:
         """Return the threads for PVs that have no circuit yet."""

@@ -85,7 +85,7 @@ class BroadcastEngine:
             self._sequence = head[4]
 
     def _on_search_reply(self, head: Head, payload: Buffer, sender: Address, now: float) -> None:
-        _, _, port, count, address, cid = head[:6]
+        _, _, port, count, address, cid = head
         # A search *request* has our own version in the count, and must not be taken for an answer (it comes back to
         # the client where client and server share a port).
         if count != 0 or port == 0:

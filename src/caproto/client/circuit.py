@@ -56,6 +56,10 @@ class CircuitState(Enum):
     CLOSED = "closed"
 
 
+# As attributes of the classes each look takes 70 ns instead of 6, and every PV that connects takes them.
+_CONNECTED, _PV_CONNECTING = CircuitState.CONNECTED, PVState.CONNECTING
+
+
 class Circuit:
     """A circuit to one server at one priority.
 
@@ -339,9 +343,9 @@ class Circuit:
         channel = ClientChannel.of_checked_name(pv.name, self.protocol)
         cid = channel.cid
         pv.channel, pv.circuit = channel, self
-        pv.state = PVState.CONNECTING
+        pv.state = _PV_CONNECTING
         self.tables.pvs[cid] = self.tables.creating[cid] = pv
-        if self.state is CircuitState.CONNECTED:
+        if self.state is _CONNECTED:
             self.send(create_request(pv.name, cid))
             if len(self.tables.creating) == 1:
                 self.health.asked = now

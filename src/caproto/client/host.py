@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from .circuit import Circuit
     from .pv import PVCore
-    from .search import OnFound
+    from .search import Seeker
 
 __all__ = ["Host", "Searcher", "Waiter"]
 
@@ -32,12 +32,12 @@ class Waiter(Protocol):
 class Searcher(Protocol):
     """Who looks for names."""
 
-    def start_search(self, name: str, on_found: OnFound, delay: float) -> None:
+    def start_search(self, name: str, seeker: Seeker, delay: float) -> None:
         """Look for `name`, beginning in `delay` seconds."""
         ...
 
-    def leave_search(self, name: str, on_found: OnFound) -> None:
-        """Look no more, as far as `on_found` is concerned."""
+    def leave_search(self, name: str, seeker: Seeker) -> None:
+        """Look no more, as far as `seeker` is concerned."""
         ...
 
     def describe_search(self, name: str) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from .._constants import DEFAULT_PROTOCOL_VERSION
-from .._protocol.arrays import ensure_bytes
 from .._protocol.enums import Command
-from .._protocol.header import HEADER, padded
 from .._protocol.messages import ClientNameRequest, HostNameRequest, VersionRequest
+from .._protocol.messages.base import pack_named
 
 __all__ = ["create_request", "greeting"]
+
+_CREATE_CHAN = int(Command.CREATE_CHAN)
 
 
 def greeting(priority: int, client_name: str, host_name: str) -> list[bytes]:
@@ -25,7 +26,4 @@ def greeting(priority: int, client_name: str, host_name: str) -> list[bytes]:
 
 def create_request(name: str, cid: int) -> bytes:
     """Return the bytes of a `CreateChanRequest`, without making one: there may be 10,000 in a row."""
-    raw = ensure_bytes(name) + b"\0"
-    size = padded(len(raw))
-    head = HEADER.pack(Command.CREATE_CHAN, size, 0, 0, cid, DEFAULT_PROTOCOL_VERSION)
-    return head + raw.ljust(size, b"\0")
+    return pack_named(_CREATE_CHAN, 0, 0, cid, DEFAULT_PROTOCOL_VERSION, name)

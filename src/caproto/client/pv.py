@@ -34,6 +34,9 @@ class PVState(Enum):
     CLOSED = "closed"
 
 
+_IDLE = PVState.IDLE
+
+
 class PVCore:
     """A PV. Shells derive from it and fill in the hooks."""
 
@@ -56,7 +59,7 @@ class PVCore:
         self.name: str = name
         self.priority: int = priority
         self.engine: ClientEngine = engine
-        self.state: PVState = PVState.IDLE
+        self.state: PVState = _IDLE
         self.circuit: Circuit | None = None
         self.channel: ClientChannel | None = None
         self.access_rights: AccessRights | None = None

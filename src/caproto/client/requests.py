@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from .host import Waiter
     from .pv import PVCore
 
-__all__ = ["Request", "Wait", "failure", "outcome_unknown", "reply_timeout"]
+__all__ = ["Request", "failure", "outcome_unknown", "reply_timeout"]
 
+_READ = int(Command.READ)
 _VERBS = {
     Command.READ: "read",
     Command.READ_NOTIFY: "read",
@@ -101,7 +102,7 @@ class Request:
         """Take the reply."""
         waiter, pv = self.waiter, self.pv
         # The deprecated READ has no status, but the sid there; it fails by an ERROR message.
-        status = message._head[4] if self.command != Command.READ else 1
+        status = message._head[4] if self.command != _READ else 1
         if waiter is not None and not waiter.done():
             if status & 1:
                 waiter.set_result(message)
@@ -116,32 +117,6 @@ class Request:
         """End without a reply."""
         if self.waiter is not None and not self.waiter.done():
             self.waiter.set_exception(error)
-
-
-class Wait:
-    """Somebody who waits until a PV is found, or connected."""
-
-    __slots__ = ("deadline", "for_search", "pv", "timeout", "waiter")
-
-    def __init__(
-        self,
-        pv: PVCore,
-        for_search: bool,
-        waiter: Waiter,
-        deadline: float,
-        timeout: float | None,
-    ) -> None:
-        self.pv: PVCore = pv
-        self.for_search: bool = for_search
-        self.waiter: Waiter = waiter
-        self.deadline: float = deadline
-        self.timeout: float | None = timeout
-
-    def timed_out(self, now: float) -> CaprotoTimeoutError:
-        """Make the error for a wait that was too long."""
-        if self.for_search:
-            return self.pv.search_timeout(self.timeout)
-        return self.pv.connection_timeout(self.timeout, now)
 
 
 def failure(request: Request, status: CAStatusCode, text: str, response: Any) -> CAStatusError:

@@ -12,20 +12,26 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
 from heapq import heappop, heappush
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from .._constants import DEFAULT_PROTOCOL_VERSION, MAX_UDP_SEND, NO_REPLY
 from .._protocol.enums import Command
-from .._protocol.header import HEADER, padded
-from .._protocol.messages.base import checked_name
+from .._protocol.header import HEADER
+from .._protocol.messages.base import pack_named
 
-__all__ = ["Address", "OnFound", "Search", "SearchEngine"]
+__all__ = ["Address", "Search", "SearchEngine", "Seeker"]
 
 Address: TypeAlias = tuple[str, int]
-OnFound: TypeAlias = Callable[[Address, int, float], bool]
-"""``f(address, version, now) -> taken``; False rejects the answer, and the search goes on."""
+
+
+class Seeker(Protocol):
+    """Who wants to know the address of a name: a PV."""
+
+    def found(self, address: Address, version: int, now: float) -> bool:
+        """Take an answer; return False to reject it, and go on with the search."""
+        ...
+
 
 logger: logging.Logger = logging.getLogger("caproto.bcast.search")
 
@@ -40,6 +46,7 @@ _WINDOW_LEAST = 8
 _HISTORY = 4096  # datagrams whose time of sending is remembered
 _BOOST_INTERVAL = 0.5  # seconds between two occasions to ask for everything again at once
 _BOOSTED = 4  # attempts that count after a boost: the next one follows after half a second
+_SEARCH = int(Command.SEARCH)
 _ROOM = MAX_UDP_SEND - HEADER.size  # what VERSION leaves of a datagram
 
 
@@ -51,30 +58,29 @@ class Search:
         "attempts",
         "cid",
         "flight",
-        "listeners",
+        "found_at",
         "name",
         "refused",
         "request",
-        "since",
+        "seekers",
     )
 
-    def __init__(self, name: str, cid: int, now: float) -> None:
+    def __init__(self, name: str, cid: int, seeker: Seeker) -> None:
+        # Packed once: a search may go out dozens of times. A name that is too long is refused here: it would never fit
+        # into a datagram, and stop all others.
+        self.request: bytes = pack_named(
+            _SEARCH, NO_REPLY, DEFAULT_PROTOCOL_VERSION, cid, cid, name
+        )
         self.name: str = name
         self.cid: int = cid
-        self.since: float = now
         self.attempts: int = 0
         self.flight: _Flight | None = None
-        self.listeners: list[OnFound] = []
+        # Of what is made for each name the garbage collector looks through every object that can refer to others: so
+        # this is a tuple, which is one and the same for all when it is empty.
+        self.seekers: tuple[Seeker, ...] = (seeker,)
         self.address: Address | None = None
+        self.found_at: float = 0.0
         self.refused: Address | None = None  # who answered, but is not trusted at the moment
-        raw = checked_name(
-            name
-        )  # one that is too long would never fit into a datagram, and stop all others
-        size = padded(len(raw))
-        # Packed once: a search may go out dozens of times.
-        self.request: bytes = HEADER.pack(
-            Command.SEARCH, size, NO_REPLY, DEFAULT_PROTOCOL_VERSION, cid, cid
-        ) + raw.ljust(size, b"\0")
 
 
 class _Flight:
@@ -105,7 +111,7 @@ class SearchEngine:
         self.duplicates_period = duplicates_period
         self._by_name: dict[str, Search] = {}
         self._by_cid: dict[int, Search] = {}
-        self._found: deque[tuple[float, Search]] = deque()
+        self._found: deque[Search] = deque()
         self._next_cid = 0
         self._new: deque[Search] = deque()
         # One heap for each number of attempts: due time, a number, and the names that are due then: those that shared a
@@ -137,13 +143,13 @@ class SearchEngine:
         """Return the search for `name`, if there is one."""
         return self._by_name.get(name)
 
-    def search(self, name: str, on_found: OnFound, now: float, delay: float = 0.0) -> Search:
+    def search(self, name: str, seeker: Seeker, now: float, delay: float = 0.0) -> Search:
         """Start to look for `name`, or join a search that goes on.
 
         Parameters
         ----------
         name : str
-        on_found : callable
+        seeker : Seeker
         now : float
         delay : float
             Seconds before the first request.
@@ -154,18 +160,19 @@ class SearchEngine:
             If `name` cannot be the name of a PV.
         """
         search = self._by_name.get(name)
-        if search is None:
-            cid = self._next_cid
-            while cid in self._by_cid:  # only after 2**32 searches
-                cid = (cid + 1) & 0xFFFFFFFF
-            search = Search(name, cid, now)
-            self._next_cid = (cid + 1) & 0xFFFFFFFF
-            self._by_name[name] = self._by_cid[cid] = search
-            if delay > 0.0:
-                self._queue_retry([search], 0, now + delay)
-            else:
-                self._new.append(search)
-        search.listeners.append(on_found)
+        if search is not None:
+            search.seekers += (seeker,)
+            return search
+        cid = self._next_cid
+        while cid in self._by_cid:  # only after 2**32 searches
+            cid = (cid + 1) & 0xFFFFFFFF
+        search = Search(name, cid, seeker)
+        self._next_cid = (cid + 1) & 0xFFFFFFFF
+        self._by_name[name] = self._by_cid[cid] = search
+        if delay > 0.0:
+            self._queue_retry([search], 0, now + delay)
+        else:
+            self._new.append(search)
         return search
 
     def cancel(self, name: str) -> bool:
@@ -173,16 +180,16 @@ class SearchEngine:
         search = self._by_name.pop(name, None)
         if search is None:
             return False
-        search.listeners.clear()
+        search.seekers = ()
         self._by_cid.pop(search.cid, None)
         return True
 
-    def forget(self, name: str, on_found: OnFound) -> None:
-        """Leave a search; it ends with the last listener."""
+    def forget(self, name: str, seeker: Seeker) -> None:
+        """Leave a search; it ends with the last seeker."""
         search = self._by_name.get(name)
-        if search is not None and on_found in search.listeners:
-            search.listeners.remove(on_found)
-            if not search.listeners:
+        if search is not None:
+            search.seekers = tuple(other for other in search.seekers if other is not seeker)
+            if not search.seekers:
                 self.cancel(name)
 
     def boost(self, now: float, spacing: float = _BOOST_INTERVAL) -> None:
@@ -252,8 +259,8 @@ class SearchEngine:
         while flights and (not flights[0].waiting or flights[0].sent + patience <= now):
             self._land(flights.popleft())
         found = self._found
-        while found and found[0][0] + self.duplicates_period <= now:
-            self._by_cid.pop(found.popleft()[1].cid, None)
+        while found and found[0].found_at + self.duplicates_period <= now:
+            self._by_cid.pop(found.popleft().cid, None)
         if not self._by_cid:
             # A dict keeps its size when its last key goes: after a million names these two took 90 MB.
             self._by_cid.clear()
@@ -354,30 +361,32 @@ class SearchEngine:
         if search.address is not None:
             self._on_duplicate(search, address)
             return
-        self._on_answered(search, sequence, now)
-        # A listener may search the same name again at once, if the server cannot be connected to.
+        flight, search.flight = search.flight, None
+        if flight is not None and not flight.answered:
+            self._on_answered(search, flight, sequence, now)
+        # A seeker may search the same name again at once, if the server cannot be connected to.
         del self._by_name[search.name]
-        listeners, search.listeners = search.listeners, []
-        if len(listeners) == 1:  # nearly always: no comprehension, which is a call of its own
-            refused = [] if listeners[0](address, version, now) else listeners
-        else:
-            refused = [on_found for on_found in listeners if not on_found(address, version, now)]
+        refused: tuple[Seeker, ...] = ()
+        seekers, search.seekers = search.seekers, refused
+        for seeker in seekers:
+            if not seeker.found(address, version, now):
+                refused += (seeker,)
         if not refused:
             search.address = address
+            search.found_at = now
             search.request = b""
-            self._found.append((now, search))
+            self._found.append(search)
             return
         search.refused = address
         successor = self._by_name.setdefault(search.name, search)
-        successor.listeners += refused
+        successor.seekers += refused
         if successor is not search:
             del self._by_cid[cid]
 
-    def _on_answered(self, search: Search, sequence: int | None, now: float) -> None:
-        """Learn from an answer how fast the network is, and that there is room for more."""
-        flight, search.flight = search.flight, None
-        if flight is None or flight.answered:
-            return
+    def _on_answered(
+        self, search: Search, flight: _Flight, sequence: int | None, now: float
+    ) -> None:
+        """Learn from the first answer to a datagram how fast the network is, and that there is room for more."""
         flight.answered = True
         self._land(flight)
         sent, late = flight.sent, False

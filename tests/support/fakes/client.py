@@ -12,9 +12,10 @@ from caproto.client.broadcast import BroadcastEngine
 from caproto.client.circuit import Circuit
 from caproto.client.engine import ClientEngine
 from caproto.client.pv import DataType, PVCore
-from caproto.client.requests import Request, Wait
-from caproto.client.search import Address, OnFound, SearchEngine
+from caproto.client.requests import Request
+from caproto.client.search import Address, SearchEngine, Seeker
 from caproto.client.subscription import SubscriptionCore
+from caproto.client.waits import Wait
 
 from .clock import FakeTimer
 from .network import FakeNetwork
@@ -85,9 +86,7 @@ class FakePV(PVCore):
     def _end_waits(self, waits: list[Wait]) -> None:
         for wait in waits:
             self.waits.remove(wait)
-            self.engine.end_wait(wait)
-            if not wait.waiter.done():
-                wait.waiter.set_result(None)
+            wait.fulfil(self)
 
 
 class FakeSubscription(SubscriptionCore):
@@ -270,12 +269,12 @@ class FakeClient:
 
     # --- Searcher -----------------------------------------------------------------------------------------------------
 
-    def start_search(self, name: str, on_found: OnFound, delay: float = 0.0) -> None:
-        self.search.search(name, on_found, self.clock.now, delay)
+    def start_search(self, name: str, seeker: Seeker, delay: float = 0.0) -> None:
+        self.search.search(name, seeker, self.clock.now, delay)
         self.poll_at_end_of_turn()
 
-    def leave_search(self, name: str, on_found: OnFound) -> None:
-        self.search.forget(name, on_found)
+    def leave_search(self, name: str, seeker: Seeker) -> None:
+        self.search.forget(name, seeker)
 
     def describe_search(self, name: str) -> str:
         search = self.search.get(name)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
+from struct import Struct
 from struct import error as StructError
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
@@ -24,6 +26,7 @@ __all__ = [
     "check_names",
     "checked_name",
     "data_type_of",
+    "pack_named",
     "text_payload",
     "wire",
 ]
@@ -304,6 +307,31 @@ def checked_name(name: str) -> bytes:
             pv_name=name,
         )
     return raw + b"\0"
+
+
+@cache
+def _packer(size: int) -> Callable[..., bytes]:
+    """Return what packs a header and `size` bytes of payload, filled up with NULs."""
+    return Struct(f"{HEADER.format}{size}s").pack
+
+
+def pack_named(command: int, data_type: int, data_count: int, p1: int, p2: int, name: str) -> bytes:
+    """Return the bytes of a message whose payload is the name of a PV, without making the message.
+
+    Raises
+    ------
+    CaprotoTypeError, CaprotoValueError
+        If it cannot be the name of a PV, as `checked_name`.
+    """
+    try:
+        raw = name.encode("latin-1")
+        usual = 0 < len(raw) <= MAX_RECORD_LENGTH and b"\0" not in raw
+    except (UnicodeEncodeError, AttributeError):
+        usual = False
+    if not usual:
+        raw = checked_name(name)[:-1]
+    size = (len(raw) | 7) + 1  # with a NUL at least
+    return _packer(size)(command, size, data_type, data_count, p1, p2, raw)
 
 
 def check_names(names: Sequence[str]) -> None:
