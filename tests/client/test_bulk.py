@@ -15,7 +15,7 @@ from caproto._protocol.messages import (
     WriteNotifyRequest,
     WriteNotifyResponse,
 )
-from caproto.client.bulk import BulkCall, send_bulk
+from caproto.client.bulk import BulkCall
 from caproto.client.pv import PVState
 from tests.support.fakes import (
     FakeClient,
@@ -50,26 +50,20 @@ def servers(network: FakeNetwork) -> list[FakeServer]:
 
 def bulk_read(client: FakeClient, pvs: list[FakePV], timeout: float | None = 2.0) -> BulkCall:
     deadline = float("inf") if timeout is None else client.clock.now + timeout
-    call = BulkCall(len(pvs), FakeWaiter(), deadline, timeout)
-    items = [
-        (
-            pv,
-            position,
-            (pv.open_channel.readable_type(None), pv.open_channel.readable_count(None), b""),
-        )
-        for position, pv in enumerate(pvs)
-    ]
-    send_bulk(call, int(Command.READ_NOTIFY), items)
+    call = BulkCall(int(Command.READ_NOTIFY), len(pvs), FakeWaiter(), deadline, timeout)
+    for position, pv in enumerate(pvs):
+        channel = pv.open_channel
+        call.ask(pv, position, (channel.readable_type(None), channel.readable_count(None), b""))
+    call.send()
     return call
 
 
 def bulk_write(client: FakeClient, pvs: list[FakePV], values: list[Any]) -> BulkCall:
-    call = BulkCall(len(pvs), FakeWaiter(), client.clock.now + 2.0, 2.0)
-    items = [
-        (pv, position, pv.open_channel.write_body(value, None, None))
-        for position, (pv, value) in enumerate(zip(pvs, values, strict=True))
-    ]
-    send_bulk(call, int(Command.WRITE_NOTIFY), items)
+    deadline = client.clock.now + 2.0
+    call = BulkCall(int(Command.WRITE_NOTIFY), len(pvs), FakeWaiter(), deadline, 2.0)
+    for position, (pv, value) in enumerate(zip(pvs, values, strict=True)):
+        call.ask(pv, position, pv.open_channel.write_body(value, None, None))
+    call.send()
     return call
 
 
@@ -114,6 +108,29 @@ def test_large_arrays_travel_with_extended_headers(
     clock.run_until(call.waiter.done)
     assert server.records["wave"].value[-1] == 9_999.0
     assert server.connection.of(WriteNotifyRequest)[0].payload_size == 80_000
+
+
+@pytest.mark.parametrize("counts", [(1, 1, 1), (1, 3, 0), (1, 70_000, 2)])
+def test_requests_are_the_same_together_as_one_by_one(
+    network: FakeNetwork, client: FakeClient, clock: FakeClock, counts: tuple[int, ...]
+) -> None:
+    """Protocol facts: a count from 65,535 on needs the extended header; the others keep the short one."""
+    server = FakeServer(network)
+    for index in range(3):
+        server.records[f"wave:{index}"] = FakeRecord(ChannelType.LONG, 100_000)
+    pvs = [client.connect(f"wave:{index}") for index in range(3)]
+    call = BulkCall(int(Command.READ_NOTIFY), 3, FakeWaiter(), clock.now + 2.0, 2.0)
+    types = (ChannelType.LONG, ChannelType.TIME_LONG, ChannelType.LONG)
+    for position, (pv, kind, count) in enumerate(zip(pvs, types, counts, strict=True)):
+        call.ask(pv, position, (kind, count, b""))
+    call.send()
+    clock.run_until(call.waiter.done)
+    assert [result.data_type for result in call.results] == list(types)
+    asked = server.connection.of(ReadNotifyRequest)
+    assert [(request.data_type, request.data_count) for request in asked] == [
+        *zip(types, counts, strict=True)
+    ]
+    assert [request.sid for request in asked] == [pv.open_channel.sid for pv in pvs]
 
 
 def test_failures_are_results_of_their_pvs_only(

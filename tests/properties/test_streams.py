@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from caproto import ChannelType, Message
 from caproto._protocol.arrays import Buffer
 from caproto._protocol.framing import COMMANDS, LARGE, MessageStream
-from caproto._protocol.header import Head, pack_head
+from caproto._protocol.header import Head, pack_head, pack_heads
 
 from .messages import parse
 from .strategies import requests, responses
@@ -41,6 +41,21 @@ def test_stream_byte_by_byte(messages: list[Message]) -> None:
     data = b"".join(map(bytes, messages))
     chunks = [data[i : i + 1] for i in range(len(data))]
     assert parse(*chunks, from_client=True) == messages
+
+
+shorts, longs = st.integers(0, 0xFFFE), st.integers(0, 0xFFFFFFFF)
+
+
+@given(st.integers(0, COMMANDS - 1), st.lists(st.tuples(shorts, shorts, longs)), longs)
+def test_headers_packed_together_are_those_packed_one_by_one(
+    command: int, wanted: list[tuple[int, int, int]], first: int
+) -> None:
+    first = min(first, 0x100000000 - len(wanted))
+    shapes = [data_type << 16 | count for data_type, count, _ in wanted]
+    assert pack_heads(command, shapes, (sid for *_, sid in wanted), first) == b"".join(
+        pack_head(command, 0, data_type, count, sid, ioid)
+        for ioid, (data_type, count, sid) in enumerate(wanted, first)
+    )
 
 
 @st.composite

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import sys
+from array import array
+from collections.abc import Iterable, Sequence
 from struct import Struct
 from typing import TypeAlias
 
-__all__ = ["EXTENDED", "EXTENDED_SIZES", "HEADER", "SHORT_LIMIT", "Head", "pack_head", "padded"]
+__all__ = [
+    "EXTENDED",
+    "EXTENDED_SIZES",
+    "HEADER",
+    "SHORT_LIMIT",
+    "Head",
+    "pack_head",
+    "pack_heads",
+    "padded",
+]
 
 Head: TypeAlias = tuple[int, ...]
 """command, payload size, data type, data count, parameter 1, parameter 2.
@@ -17,6 +29,7 @@ HEADER = Struct(">HHHHII")
 EXTENDED = Struct(">HHHHIIII")
 EXTENDED_SIZES = Struct(">II")
 """What the extended form appends: the true payload size and data count."""
+_WORDS = HEADER.size // 4
 SHORT_LIMIT = 0xFFFF
 """Sizes and counts from here on need the extended form."""
 
@@ -33,3 +46,28 @@ def pack_head(
     if long or size >= SHORT_LIMIT or data_count >= SHORT_LIMIT:
         return EXTENDED.pack(command, 0xFFFF, data_type, 0, p1, p2, size, data_count)
     return HEADER.pack(command, size, data_type, data_count, p1, p2)
+
+
+def pack_heads(command: int, shapes: Sequence[int], p1: Iterable[int], first_p2: int) -> bytes:
+    """Pack the headers of many messages without payload, in the short form.
+
+    Parameters
+    ----------
+    command : int
+    shapes : sequence of int
+        Data type and data count of each, as ``data_type << 16 | data_count``.
+    p1 : iterable of int
+        Parameter 1 of each.
+    first_p2 : int
+        Parameter 2 of the first; it goes up by one.
+    """
+    # Column by column, in C: 0.1 us for each instead of 0.3 by HEADER.pack (benchmarks/micro/bench_read.py).
+    count = len(shapes)
+    words = array("I", bytes(_WORDS * 4 * count))
+    words[0::_WORDS] = array("I", [command << 16]) * count
+    words[1::_WORDS] = array("I", shapes)
+    words[2::_WORDS] = array("I", p1)
+    words[3::_WORDS] = array("I", range(first_p2, first_p2 + count))
+    if sys.byteorder == "little":
+        words.byteswap()
+    return words.tobytes()

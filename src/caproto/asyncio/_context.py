@@ -7,6 +7,7 @@ import logging
 import socket
 import weakref
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from itertools import repeat
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -323,7 +324,7 @@ class Context:
         ContextDisconnectedError
         """
         wish = (data_type, data_count)
-        return await bulk_read(self, [(pv, wish) for pv in pvs], self._seconds(timeout))
+        return await bulk_read(self, list(pvs), repeat(wish), self._seconds(timeout))
 
     async def write_many(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from itertools import repeat
 from typing import Any, Literal, TypeAlias, overload
 
 from .._errors import CaprotoError, CaprotoTypeError, CaprotoValueError, CAStatusError
@@ -134,10 +135,11 @@ async def caget(
     wanted = _time_type(datatype)
     pvs = await _pvs_of(names)
     wish = (wanted, count)
-    wishes: list[tuple[PV, Any]] = [(pv, wish) for pv in pvs]
+    wishes: list[Any] = [wish] * len(pvs)
     if control:
-        wishes += [(pv, ("control", 1)) for pv in pvs]
-    answers = await bulk_read(await default_context(), wishes, timeout)
+        wishes += [("control", 1)] * len(pvs)
+    asked = [*pvs, *pvs] if control else pvs
+    answers = await bulk_read(await default_context(), asked, wishes, timeout)
     controls = answers[len(pvs) :] or [None] * len(pvs)
     values = [
         answer
@@ -249,7 +251,7 @@ async def _name_labels(
     if not failed:
         return
     wish = (ChannelType.GR_ENUM, 1)
-    answers = await bulk_read(context, [(pv, wish) for pv in failed], _TIMEOUT)
+    answers = await bulk_read(context, list(failed), repeat(wish), _TIMEOUT)
     for error, answer in zip(failed.values(), answers, strict=True):
         if not isinstance(answer, CaprotoError):
             labels = [decode_string(label, "utf-8") for label in answer.metadata.enum_strings]

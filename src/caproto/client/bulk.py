@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .._protocol.arrays import Buffer
-from .._protocol.header import HEADER, SHORT_LIMIT, pack_head
+from .._protocol.header import SHORT_LIMIT, pack_head, pack_heads
 from .._protocol.status import status_from_code
 from .requests import Request, failure
 
@@ -15,10 +16,12 @@ if TYPE_CHECKING:
     from .host import Waiter
     from .pv import PVCore
 
-__all__ = ["BulkCall", "BulkRequest", "Item", "send_bulk"]
+__all__ = ["Body", "BulkCall", "BulkRequest"]
 
-Item: TypeAlias = "tuple[PVCore, int, tuple[int, int, Buffer]]"
-"""One PV of a call: its place among the results, and what is asked for or written: data type, count and payload."""
+Body: TypeAlias = "tuple[int, int, Buffer]"
+"""What is asked for or written: data type, data count and payload."""
+
+_count, _payload = itemgetter(1), itemgetter(2)
 
 
 class BulkCall:
@@ -26,6 +29,8 @@ class BulkCall:
 
     Parameters
     ----------
+    command : int
+        READ_NOTIFY or WRITE_NOTIFY.
     count : int
         Number of PVs.
     waiter : Waiter
@@ -34,14 +39,35 @@ class BulkCall:
     timeout : float or None
     """
 
-    __slots__ = ("deadline", "left", "results", "timeout", "waiter")
+    __slots__ = ("_command", "_requests", "deadline", "left", "results", "timeout", "waiter")
 
-    def __init__(self, count: int, waiter: Waiter, deadline: float, timeout: float | None) -> None:
+    def __init__(
+        self, command: int, count: int, waiter: Waiter, deadline: float, timeout: float | None
+    ) -> None:
         self.results: list[Any] = [None] * count
         self.left: int = count
         self.waiter: Waiter = waiter
         self.deadline: float = deadline
         self.timeout: float | None = timeout
+        self._command = command
+        self._requests: dict[Circuit | None, BulkRequest] = {}
+
+    def ask(self, pv: PVCore, position: int, body: Body) -> None:
+        """Enter what goes to one PV, which is connected; `send` sends it."""
+        circuit = pv.circuit
+        request = self._requests.get(circuit)
+        if request is None:
+            assert circuit is not None
+            request = self._requests[circuit] = BulkRequest(self, self._command, circuit)
+        request.pvs.append(pv)
+        request.positions.append(position)
+        request.bodies.append(body)
+
+    def send(self) -> None:
+        """Send what was entered, all that goes to one circuit together."""
+        requests, self._requests = self._requests, {}
+        for request in requests.values():
+            request.send()
 
     def put(self, position: int, result: Any) -> None:
         """Take the result, or the error, for one PV."""
@@ -78,18 +104,39 @@ class BulkRequest:
     command : int
         READ_NOTIFY or WRITE_NOTIFY.
     circuit : Circuit
-    items : list
-        For each PV what `send_bulk` is given.
+
+    Attributes
+    ----------
+    pvs : list of PVCore
+    positions : list of int
+        The place of each among the results.
+    bodies : list
+        What goes to each.
     """
 
-    __slots__ = ("_base", "_call", "_circuit", "_command", "_items", "deadline")
+    # Three lists, because a tuple for each PV would be one more object that is made, and that the garbage collector
+    # looks through.
+    __slots__ = (
+        "_base",
+        "_call",
+        "_circuit",
+        "_command",
+        "_idle_wishes",
+        "bodies",
+        "deadline",
+        "positions",
+        "pvs",
+    )
 
-    def __init__(self, call: BulkCall, command: int, circuit: Circuit, items: list[Item]) -> None:
+    def __init__(self, call: BulkCall, command: int, circuit: Circuit) -> None:
         self._call = call
         self._command = command
         self._circuit = circuit
-        self._items = items
         self._base = 0
+        self._idle_wishes = circuit.engine.idle_wishes
+        self.pvs: list[PVCore] = []
+        self.positions: list[int] = []
+        self.bodies: list[Body] = []
         self.deadline: float = call.deadline
 
     @property
@@ -99,26 +146,16 @@ class BulkRequest:
 
     def send(self) -> None:
         """Send everything at once."""
-        count = len(self._items)
+        count = len(self.pvs)
         self._base = base = self._circuit.reserve(self, count)
-        command, pack = self._command, HEADER.pack
-        # 1.3 us per PV from here to the result, where a Request and a future for each take 8 (benchmarks/micro).
-        parts: list[Buffer] = []
-        for ioid, (pv, _, (data_type, data_count, payload)) in enumerate(self._items, base):
-            size, sid = len(payload), pv.channel.sid  # type: ignore[union-attr]
-            if size >= SHORT_LIMIT or data_count >= SHORT_LIMIT:
-                parts.append(pack_head(command, size, data_type, data_count, sid or 0, ioid))
-            else:
-                parts.append(pack(command, size, data_type, data_count, sid, ioid))
-            if size:
-                parts.append(payload)
-        self._circuit.send(b"".join(parts), count)
+        sids: list[int] = [pv.channel.sid for pv in self.pvs]  # type: ignore[union-attr, misc]
+        self._circuit.send(_joined(self._command, self.bodies, sids, base), count)
 
     def complete(self, message: Any) -> None:
         """Take the reply for one PV."""
         head = message._head
         call = self._call
-        position = self._items[head[5] - self._base][1]
+        position = self.positions[head[5] - self._base]
         if head[4] & 1:
             call.results[position] = message
             call.left -= 1
@@ -127,24 +164,21 @@ class BulkRequest:
         else:
             request = self.single(head[5])
             call.put(position, failure(request, status_from_code(head[4]), "", message))
-        engine = self._circuit.engine
-        if engine.idle_wishes:
-            engine.request_done(self.pv_of(head[5]))
+        if self._idle_wishes:
+            self._circuit.engine.request_done(self.pv_of(head[5]))
 
     def pv_of(self, ioid: int) -> PVCore:
         """Return the PV that the request with this ioid is for."""
-        return self._items[ioid - self._base][0]
+        return self.pvs[ioid - self._base]
 
     def single(self, ioid: int) -> Request:
         """Return the request for one PV as one of its own, for all that is not the usual way."""
-        pv, position, (data_type, data_count, payload) = self._items[ioid - self._base]
-        place = _Place(self._call, position)
+        index = ioid - self._base
+        place = _Place(self._call, self.positions[index])
         request = Request(
             self._command,
-            pv,
-            data_type,
-            data_count,
-            payload,
+            self.pvs[index],
+            *self.bodies[index],
             place,
             None,
             self.deadline,
@@ -154,14 +188,15 @@ class BulkRequest:
         return request
 
 
-def send_bulk(call: BulkCall, command: int, items: Sequence[Item]) -> None:
-    """Send the requests for connected PVs, each with its position, and its data type, data count and payload."""
-    by_circuit: dict[Any, list[Item]] = {}
-    for item in items:
-        circuit = item[0].circuit
-        if circuit in by_circuit:
-            by_circuit[circuit].append(item)
-        else:
-            by_circuit[circuit] = [item]
-    for circuit, together in by_circuit.items():
-        BulkRequest(call, command, circuit, together).send()
+def _joined(command: int, bodies: Sequence[Body], sids: Iterable[int], base: int) -> bytes:
+    """Return the bytes of many requests, whose ioids begin with `base`."""
+    kind, count, payload = first = bodies[0]
+    if not payload and count < SHORT_LIMIT and bodies.count(first) == len(bodies):
+        # All alike, as the values of many PVs mostly are: 0.06 us for each, otherwise 0.13.
+        return pack_heads(command, [kind << 16 | count] * len(bodies), sids, base)
+    if not any(map(_payload, bodies)) and max(map(_count, bodies)) < SHORT_LIMIT:
+        return pack_heads(command, [kind << 16 | count for kind, count, _ in bodies], sids, base)
+    parts: list[Buffer] = []
+    for ioid, ((data_type, count, payload), sid) in enumerate(zip(bodies, sids, strict=True), base):
+        parts += (pack_head(command, len(payload), data_type, count, sid, ioid), payload)
+    return b"".join(parts)

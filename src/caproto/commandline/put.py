@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from .._errors import CaprotoError, CaprotoTimeoutError
@@ -179,8 +180,9 @@ async def _learn_labels(session: Session, jobs: Sequence[_Job]) -> None:
     from ..asyncio._bulk import bulk_read
 
     enums = [job for job in jobs if native_of(job.pv) is ChannelType.ENUM]
-    wishes = [(job.pv, (ChannelType.GR_ENUM, 1)) for job in enums]
-    answers = await bulk_read(session.context, wishes, session.timeout)
+    wish = (ChannelType.GR_ENUM, 1)
+    pvs = [job.pv for job in enums]
+    answers = await bulk_read(session.context, pvs, repeat(wish), session.timeout)
     for job, answer in zip(enums, answers, strict=True):
         if isinstance(answer, CaprotoError):
             session.complaints.about(job.target.name, answer)

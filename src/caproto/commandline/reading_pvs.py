@@ -82,7 +82,7 @@ async def read_targets(
 
     parsed = session.parsed
     results: list[Reading | CaprotoError] = []
-    wishes, places = [], []
+    pvs, wishes, places = [], [], []
     for place, (name, pv, error) in enumerate(targets):
         if pv is None or error is not None:
             results.append(error or CaprotoError(f"{name} is not connected"))
@@ -95,10 +95,11 @@ async def read_targets(
         if pv.access_rights is not None and not pv.access_rights & AccessRights.READ:
             blank.note = "*** no read access"
             continue
-        wishes.append((pv, (kind, count)))
+        pvs.append(pv)
+        wishes.append((kind, count))
         places.append(place)
-    answers = await bulk_read(session.context, wishes, session.timeout)
-    for place, (pv, _), answer in zip(places, wishes, answers, strict=True):
+    answers = await bulk_read(session.context, pvs, wishes, session.timeout)
+    for place, pv, answer in zip(places, pvs, answers, strict=True):
         if isinstance(answer, CaprotoError):
             results[place] = answer
         else:
