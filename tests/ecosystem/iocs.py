@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,11 @@ from tests.support.process import REPOSITORY
 
 from .installing import install
 
-__all__ = ["EcosystemIoc"]
+__all__ = ["ENDED", "EcosystemIoc"]
+
+ENDED = (0,) if sys.version_info >= (3, 11) else (0, -signal.SIGINT)
+"""How a program ends that is told to: before Python 3.11 ``asyncio.run``, which some call themselves, lets the signal
+through."""
 
 READ = """
 import json, sys, epics

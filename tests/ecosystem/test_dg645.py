@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from .iocs import EcosystemIoc
+from .iocs import ENDED, EcosystemIoc
 
 P = "DG:"
 
@@ -50,5 +50,5 @@ def test_its_errors_are_cleared_by_a_write_that_takes_itself_back(ioc: Ecosystem
         client.until(f"{P}trig:src", 2)
     assert ioc.values(f"{P}err:clear") == [0]
     assert ioc.values(f"{P}err:last") == [[""]]
-    assert ioc.stop() == 0
     assert "Traceback" not in ioc.output
+    assert ioc.stop() in ENDED
