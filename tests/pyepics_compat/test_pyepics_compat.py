@@ -106,6 +106,26 @@ def test_callbacks_live_although_nobody_keeps_the_pv(context: Context) -> None:
 
 
 @with_context
+def test_a_pv_that_is_made_while_the_update_of_another_waits_gets_it_once(context: Context) -> None:
+    """They share a subscription."""
+    go_on = threading.Event()
+    values, on_value = queue_of_calls()
+    PV("IO:longin", connection_callback=lambda **_: go_on.wait(20), context=context)
+    one = PV("IO:ai", callback=on_value, context=context)
+    try:
+        wait_until(lambda: one._auto_monitor_sub)
+        sub = one._auto_monitor_sub._subscription
+        wait_until(lambda: sub.most_recent_response)
+        other = PV("IO:ai", callback=on_value, context=context)
+        wait_until(lambda: len(sub.callbacks) == 2)
+        other._hand_over(values.put, "behind")
+    finally:
+        go_on.set()
+    assert [values.get(timeout=10)["pvname"] for _ in range(2)] == ["IO:ai"] * 2
+    assert values.get(timeout=10) == "behind"
+
+
+@with_context
 def test_the_end_of_one_monitor_is_not_the_end_of_another(context: Context) -> None:
     values, on_value = queue_of_calls()
     one = PV("IO:ao", callback=on_value, context=context)

@@ -21,6 +21,7 @@ __all__ = [
     "CallbackHandler",
     "CoroutineQueue",
     "await_result",
+    "callback_failed",
     "is_coroutine_callback",
     "log_failure",
 ]
@@ -35,6 +36,13 @@ def log_failure(name: str, callback: Any) -> None:
     _logger.exception(  # noqa: LOG004 - called from exception handlers only
         "A callback of PV %r failed: %r", name, callback, extra={"pv": name}
     )
+
+
+def callback_failed(pv: PVConnection, callback: Any, error: BaseException) -> None:
+    """Log what a plain callback raised, in an exception handler; on the loop itself, what is to end it goes on."""
+    if pv._pool is None and not isinstance(error, Exception):
+        raise error
+    log_failure(pv.name, callback)
 
 
 def await_result(pv: PVConnection, callback: Any, result: Any) -> None:

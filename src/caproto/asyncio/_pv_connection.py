@@ -12,7 +12,7 @@ from .._protocol.channel import ClientChannel
 from .._protocol.enums import AccessRights, ChannelType
 from ..client.pv import PVCore, PVState
 from ..client.waits import AnyWait, Wait
-from ._callbacks import CallbackHandler, await_result, log_failure
+from ._callbacks import CallbackHandler, await_result, callback_failed
 from ._circuit import VirtualCircuitManager
 from ._defaults import PV_DEFAULT_TIMEOUT, Default, Timeout
 
@@ -210,9 +210,7 @@ class PVConnection(PVCore):
                 if result is not None:
                     await_result(self, named, result)
             except BaseException as error:
-                if self._pool is None and not isinstance(error, Exception):
-                    raise  # on the loop itself, which ends by it
-                log_failure(self.name, named)
+                callback_failed(self, named, error)
 
         if self._pool is None:
             self._pool = self.context._pools.without_circuit()

@@ -20,13 +20,13 @@ from .._errors import CaprotoTypeError, CaprotoValueError
 from .._log import ComposableLogAdapter
 from .._protocol.arrays import Buffer
 from .._protocol.header import Head
-from .._protocol.messages import EventAddRequest, EventAddResponse, wire
+from .._protocol.messages import EventAddRequest, EventAddResponse
 from ..client.subscription import Sink, SubscriptionCore
 from ._backlog import BACKLOG_HIGH
-from ._callbacks import CoroutineQueue, await_result, is_coroutine_callback, log_failure
+from ._callbacks import CoroutineQueue, is_coroutine_callback
 from ._defaults import PV_DEFAULT_TIMEOUT, Timeout
+from ._recipients import Recipients
 from ._updates import Mailbox, Updates
-from ._workers import call
 
 if TYPE_CHECKING:
     from ..client.pv import DataType
@@ -60,7 +60,7 @@ class Subscription(SubscriptionCore):
         "_coroutines",
         "_iterators",
         "_plain",
-        "_plain_references",
+        "_recipients",
         "_tokens",
     )
     pv: PV
@@ -80,7 +80,7 @@ class Subscription(SubscriptionCore):
     ) -> None:
         super().__init__(pv, data_type, data_count, low, high, to, mask)
         self._plain: dict[int, Reference] = {}
-        self._plain_references: tuple[Reference, ...] = ()
+        self._recipients: Recipients | None = None
         self._coroutines: dict[int, CoroutineQueue] = {}
         self._iterators: dict[int, Mailbox] = {}
         self._tokens = itertools.count()  # threads may ask for one at the same time
@@ -302,25 +302,27 @@ class Subscription(SubscriptionCore):
     def _build_sinks(self) -> None:
         """Make the functions that the engine calls for each update."""
         sinks: list[Sink] = []
-        self._plain_references = tuple(self._plain.values())
-        if self._plain_references:
-            sinks.append(self._plain_sink())
+        if self._recipients is not None:
+            self._recipients.retire()
+        recipients = self._recipients = Recipients(self) if self._plain else None
+        if recipients is not None:
+            sinks.append(self._plain_sink(recipients))
         sinks += [self._queue_sink(queue) for queue in self._coroutines.values()]
         sinks += [mailbox.put for mailbox in self._iterators.values()]
         self.sinks = tuple(sinks)
         recent, pool = self.most_recent_response, self.pv._pool
-        if pool is not None and self._plain_references and len(sinks) == 1:
-            self.work, self.later = self._make_and_process, pool.push
+        if pool is not None and recipients is not None and len(sinks) == 1:
+            self.work, self.later = recipients.make_and_process, pool.push
         else:
             self.work = self.later = None
             self.most_recent_response = recent
 
-    def _plain_sink(self) -> Sink:
-        pool = self.pv._pool
+    def _plain_sink(self, recipients: Recipients) -> Sink:
+        pool, process = self.pv._pool, recipients.process
         if pool is None:
-            return Subscription.process
-        fan_out, push = self.process, pool.push
-        return lambda sub, message: push((call, fan_out, message))
+            return process
+        push = pool.push
+        return lambda sub, message: push((process, sub, message))
 
     def _queue_sink(self, queue: CoroutineQueue) -> Sink:
         def sink(sub: Any, message: EventAddResponse) -> None:
@@ -339,17 +341,10 @@ class Subscription(SubscriptionCore):
             reference = self._plain[token]
 
             def job(message: Any) -> Any:
-                func = reference()
+                func = reference() if token in self._plain else None  # removed meanwhile
                 return None if func is None else func(self.front, message)
 
             self.pv._run_plain(job, message, reference)
-
-    def _make_and_process(self, head: Head, payload: Buffer) -> None:
-        """Make an update and give it to all callbacks, on the thread where they run."""
-        message = wire(EventAddResponse, head, payload)
-        if head is self.recent_head:
-            self.recent = message
-        self.process(message)
 
     def process(self, command: EventAddResponse) -> None:
         """Give an update to all plain callbacks.
@@ -358,18 +353,9 @@ class Subscription(SubscriptionCore):
         ----------
         command : EventAddResponse
         """
-        shown = self._front or self
-        for reference in self._plain_references:
-            func = reference()
-            if func is not None:
-                try:
-                    result = func(shown, command)
-                    if result is not None:
-                        await_result(self.pv, func, result)
-                except BaseException as error:
-                    if self.pv._pool is None and not isinstance(error, Exception):
-                        raise  # on the loop itself, which ends by it
-                    log_failure(self.pv.name, func)
+        recipients = self._recipients
+        if recipients is not None:
+            recipients.process(self, command)
 
     async def compose_command(self, timeout: Timeout = PV_DEFAULT_TIMEOUT) -> EventAddRequest:
         """Return the request that this subscription sends, once the PV is connected.

@@ -14,7 +14,7 @@ from ._backlog import BACKLOG_HIGH, BACKLOG_LOW, BYTES_HIGH, BYTES_LOW
 if TYPE_CHECKING:
     from ..client.circuit import Circuit
 
-__all__ = ["Job", "WorkerPool", "WorkerPools", "WorkerThread", "call"]
+__all__ = ["Job", "WorkerPool", "WorkerPools", "WorkerThread"]
 
 _logger = logging.getLogger("caproto.ctx")
 
