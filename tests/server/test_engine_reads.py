@@ -294,3 +294,13 @@ def test_rights_that_change_are_told_before_the_request_is_answered() -> None:
     data.rights = AccessRights.READ
     rights, allowed = client.tell(raw_message(READ_NOTIFY, 6, 1, sid, 7))
     assert (rights.p2, allowed.p1) == (1, NORMAL)
+
+
+def test_reads_that_waited_until_the_client_had_caught_up_are_answered() -> None:
+    client = Client({"x": ChannelDouble(value=3.0)})
+    sid = client.create("x")
+    client.tell(raw_message(READ_NOTIFY, 6, 1, sid, 0))  # now there is an answer that is kept
+    client.circuit.pause()
+    assert client.tell(raw_message(READ_NOTIFY, 6, 1, sid, 1)) == []
+    client.circuit.resume()
+    assert [each.p2 for each in client.turn()] == [1]

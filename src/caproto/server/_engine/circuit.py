@@ -264,6 +264,9 @@ class ServerCircuit:
         while self._deferred and not self._paused:
             head, payload = self._deferred.popleft()
             self._handlers[head[0]](head, payload)
+        if self.out and not self.flushing:  # reads leave this to those who feed a chunk
+            self.flushing = True
+            self.shell.want_flush(self)
         self._release()
 
     def _restore_handlers(self) -> None:
