@@ -11,7 +11,7 @@ import pytest
 from caproto import AccessRights, ChannelType, RemoteProtocolError, SubscriptionType
 from caproto.server._engine.circuit import ServerCircuit
 from caproto.server._engine.limits import ClientLimits
-from caproto.server._engine.source import LARGE_BODY, Source
+from caproto.server._engine.source import LARGE_BODY, Source, type_and_count
 from caproto.server.data import ChannelAlarm, ChannelChar, ChannelDouble, ChannelString
 from tests.server.fake_shell import Client, FakeShell
 from tests.support.raw_messages import RawMessage, raw_message
@@ -92,7 +92,7 @@ def test_an_update_is_encoded_once_for_all_who_ask_for_the_same(
     encode = Source.encode
 
     def counting(self: Source, key: int) -> Any:
-        encoded.append(key & 0xFFFF)
+        encoded.append(type_and_count(key)[0])
         return encode(self, key)
 
     monkeypatch.setattr(Source, "encode", counting)

@@ -40,6 +40,8 @@ _WITH_VALUES = frozenset(
     )
 )
 _HEADER_SIZE = HEADER.size
+_SEVERAL = 4 * _HEADER_SIZE
+"""Chunks from here on are shown to `leading`: what it has to prepare takes longer than one message, 0.7 us."""
 _EXTENDED_SIZE = EXTENDED.size
 
 
@@ -75,6 +77,9 @@ class MessageStream:
         A message that claims a larger payload ends the stream: it is an attack or noise.
     largest : callable, optional
         ``largest(head)`` returns how large a payload that has not come yet may be, if it is large.
+    leading : callable, optional
+        ``leading(data)`` may do by itself what the first messages of a chunk ask for, as far as they are headers of 16
+        bytes and nothing else, and returns how many these are: less per message than one call of a handler for each.
     """
 
     __slots__ = (
@@ -83,6 +88,7 @@ class MessageStream:
         "_large",
         "_large_head",
         "_largest",
+        "_leading",
         "_tail",
         "max_payload",
         "messages",
@@ -93,10 +99,12 @@ class MessageStream:
         handlers: list[Handler],
         max_payload: int = 1 << 31,
         largest: Callable[[Head], int] | None = None,
+        leading: Callable[[bytes], int] | None = None,
     ) -> None:
         assert len(handlers) == COMMANDS
         self._handlers = handlers
         self._largest = largest
+        self._leading = leading
         self._tail = b""
         self._large: bytearray | memoryview | None = None
         self._large_head: Head = ()
@@ -133,6 +141,9 @@ class MessageStream:
         handlers = self._handlers
         unpack = HEADER.unpack_from
         offset, end, count = 0, len(data), 0
+        if end >= _SEVERAL and self._leading is not None:
+            count = self._leading(data)
+            offset = count * _HEADER_SIZE
         while end - offset >= _HEADER_SIZE:
             head = unpack(data, offset)
             size = head[1]

@@ -98,15 +98,21 @@ class ServerCircuit:
         self._deferred: deque[tuple[Head, Buffer]] = deque()
         self._debug = False
         self._handlers: list[Handler] = [self._on_unexpected] * COMMANDS
+        self._reads = Reads(self)
         self._monitors = Monitors(self)
         self._plain_handlers = self._all_handlers()
         self._handlers[:] = self._plain_handlers
-        self._stream = MessageStream(self._handlers, self.limits.max_payload, self._largest_payload)
+        self._stream = MessageStream(
+            self._handlers,
+            self.limits.max_payload,
+            self._largest_payload,
+            self._reads.answer_leading,
+        )
         self.send(HEADER.pack(Command.VERSION, 0, 0, DEFAULT_PROTOCOL_VERSION, 0, 0))
 
     def _all_handlers(self) -> list[Handler]:
         """Return what is called for each command."""
-        reads, writes, monitors = Reads(self), Writes(self), self._monitors
+        reads, writes, monitors = self._reads, Writes(self), self._monitors
         handlers = list(self._handlers)
         for command, handler in (
             (Command.VERSION, self._on_version),
@@ -268,6 +274,10 @@ class ServerCircuit:
             self.flushing = True
             self.shell.want_flush(self)
         self._release()
+
+    def is_plain(self, command: int) -> bool:
+        """Tell whether requests of a kind may be answered as they come: not logged, not deferred, not ignored."""
+        return self._handlers[command] is self._plain_handlers[command]
 
     def _restore_handlers(self) -> None:
         self._handlers[:] = (

@@ -5,18 +5,27 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Coroutine
 from functools import partial
+from operator import length_hint
+from struct import Struct
 from typing import TYPE_CHECKING, Any
 
 from ..._errors import CaprotoError, Forbidden
 from ..._protocol.arrays import Buffer
 from ..._protocol.dbr import ELEMENT_SIZES, METADATA_SIZES, NATIVE_TYPES
 from ..._protocol.enums import ChannelType, Command
-from ..._protocol.header import Head, pack_head, padded
+from ..._protocol.header import HEADER, Head, pack_head, padded
 from ..._protocol.messages.circuit import status_code
 from ..._protocol.messages.values import value_payload
 from ..._protocol.status import CAStatus
 from .channel import Channel
-from .source import PENDING_LIMIT, Reply, failure_reply, make_reply, pack_id, reply_key
+from .source import (
+    PENDING_LIMIT,
+    Reply,
+    failure_reply,
+    make_reply,
+    pack_id,
+    reply_key,
+)
 
 if TYPE_CHECKING:
     from .circuit import ServerCircuit
@@ -31,6 +40,13 @@ _GETFAIL = int(CAStatus.ECA_GETFAIL)
 _NORDACCESS = int(CAStatus.ECA_NORDACCESS)
 _16KARRAYCLIENT = int(CAStatus.ECA_16KARRAYCLIENT)
 _PUT_ONLY = (ChannelType.PUT_ACKT, ChannelType.PUT_ACKS)
+_READ_NOTIFY = int(Command.READ_NOTIFY)
+_REQUESTS = Struct(">III4s").iter_unpack
+"""Of each header: command and size, what a reply is kept under (`reply_key`), sid, and the ioid as it came."""
+_PLAIN_READ = _READ_NOTIFY << 16
+_READ = _PLAIN_READ.to_bytes(4, "big")
+_SIZE = HEADER.size
+_TOGETHER = _SIZE * PENDING_LIMIT
 
 
 class Reads:
@@ -48,15 +64,55 @@ class Reads:
         channel = self._channels.get(head[4])
         if channel is None:
             self._circuit.unknown_sid(head)
-        # The short way, 1 us: the bytes of the answer are there but for the ioid, from the last one who asked.
-        if channel.reads_at_once and channel.operations is None:
-            reply = channel.source.replies.get(head[3] << 16 | head[2])
+        # The short way: the bytes of the answer are there but for the ioid, from the last one who asked. 0.5 us less.
+        if channel.reads_at_once and channel.operations is None and len(head) == 6:
+            # As `reply_key` does for a header that is not extended, without the call: 0.1 us.
+            reply = channel.source.replies.get(head[2] << 16 | head[3])
             if reply is not None and not reply.body:
                 self._out.append(reply.read_head + pack_id(head[5]) + reply.tail)
                 if len(self._out) > PENDING_LIMIT:
                     self._circuit.flush_some()
                 return
         self._submit(channel, head, self._answer_notify)
+
+    def answer_leading(self, data: bytes) -> int:
+        """Answer the requests that a chunk begins with, and return how many these are."""
+        answered, most = 0, len(data) // _SIZE
+        while data.startswith(_READ, answered * _SIZE) and self._circuit.is_plain(_READ_NOTIFY):
+            start = answered * _SIZE
+            count = self._answer_together(
+                memoryview(data)[start : min(start + _TOGETHER, most * _SIZE)]
+            )
+            if not count:
+                break
+            answered += count
+            if len(self._out) >= PENDING_LIMIT:
+                self._circuit.flush_some()
+        return answered
+
+    def _answer_together(self, requests: memoryview) -> int:
+        """Answer as many requests as there are before anything else, and return their number.
+
+        It is `on_read_notify` for many of them: 0.3 us each, where a handler that gets one after the other takes 0.6.
+        """
+        channel_of, append, join = self._channels.get, self._out.append, b"".join
+        headers = _REQUESTS(requests)
+        for kind, key, sid, id_ in headers:
+            channel = channel_of(sid)
+            if kind != _PLAIN_READ or channel is None:
+                return len(requests) // _SIZE - length_hint(headers) - 1
+            if channel.reads_at_once and channel.operations is None:
+                reply = channel.source.replies.get(key)
+                if reply is not None:
+                    head, _, tail, body = reply
+                    if not body:
+                        append(join((head, id_, tail)))  # two sums take 0.04 us more
+                        continue
+            asked_for = (_READ_NOTIFY, 0, key >> 16, key & 0xFFFF, sid, int.from_bytes(id_, "big"))
+            self._submit(channel, asked_for, self._answer_notify)
+            if not self._circuit.is_plain(_READ_NOTIFY):
+                break
+        return len(requests) // _SIZE - length_hint(headers)
 
     def on_read(self, head: Head, payload: Buffer) -> None:
         """Answer the old form of a read, which knows no status."""
@@ -69,6 +125,9 @@ class Reads:
         self, channel: Channel, head: Head, answer: Callable[[Channel, Head, Reply, int], None]
     ) -> None:
         """Get the value, now or when the requests before this one allow it."""
+        if channel.operations is None and (channel.reads_at_once or not channel.readable):
+            answer(channel, head, *current_reply(channel, head))
+            return
 
         def start() -> Callable[[], Coroutine[Any, Any, None]] | None:
             if channel.readable and not channel.reads_at_once:
@@ -76,10 +135,7 @@ class Reads:
             answer(channel, head, *current_reply(channel, head))
             return None
 
-        if channel.operations is None and (channel.reads_at_once or not channel.readable):
-            start()
-        else:
-            channel.submit(False, head, start)
+        channel.submit(False, head, start)
 
     async def _read_slowly(
         self, channel: Channel, head: Head, answer: Callable[[Channel, Head, Reply, int], None]

@@ -32,6 +32,7 @@ __all__ = [
     "pack_id",
     "reply_key",
     "source_of",
+    "type_and_count",
 ]
 
 pack_id = Struct(">I").pack
@@ -70,8 +71,13 @@ class Reply(NamedTuple):
 
 
 def reply_key(data_type: int, data_count: int) -> int:
-    """Return what a reply is kept under."""
-    return data_count << 16 | data_type
+    """Return what a reply is kept under: type and count as they stand in a header, a larger count in front of them."""
+    return data_count >> 16 << 32 | data_type << 16 | data_count & 0xFFFF
+
+
+def type_and_count(key: int) -> tuple[int, int]:
+    """Return what `reply_key` was given."""
+    return key >> 16 & 0xFFFF, key >> 32 << 16 | key & 0xFFFF
 
 
 def make_reply(data_type: int, data_count: int, payload: Buffer, status: int = _NORMAL) -> Reply:
@@ -159,7 +165,7 @@ class Topic:
 @lru_cache(maxsize=256)
 def _number_form(key: int, native: int) -> tuple[bytes, NumberPacker | None]:
     """Return the head of an update with one number of the PV's own type, and what packs the rest."""
-    data_type, data_count = key & 0xFFFF, key >> 16
+    data_type, data_count = type_and_count(key)
     pack = number_packer(data_type, data_count, native)
     if pack is None:
         return b"", None
@@ -200,7 +206,7 @@ class Source:
         CaprotoError
             If the value cannot be had in that type, or not as so many elements.
         """
-        data_type, data_count = key & 0xFFFF, key >> 16
+        data_type, data_count = type_and_count(key)
         payload, data_count = self.served.encode(data_type, data_count)
         reply = make_reply(data_type, data_count, payload)
         if keep or reply.body:
@@ -216,7 +222,7 @@ class Source:
         try:
             return self.replies.get(key) or self.encode(key)
         except CaprotoError:
-            return failure_reply(key & 0xFFFF, key >> 16, _GETFAIL)
+            return failure_reply(*type_and_count(key), _GETFAIL)
 
     def publish(
         self, flags: int, number: float | None = None, alarm: bytes = b"", nanoseconds: int = 0
