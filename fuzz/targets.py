@@ -128,7 +128,7 @@ class Server:
         assert sorted([expected, answer]) == sorted(halves(self.good_shell.take()))
         for name, pv in self.pvs.items():
             if name != "private" and pv.source is not None:
-                assert not pv.source.topics, f"subscriptions to {name} are left"
+                assert not pv.source.subscriptions, f"subscriptions to {name} are left"
                 assert not pv.source.views, f"filters of {name} are left"
 
 

@@ -101,7 +101,7 @@ async def test_a_thousand_clients_all_get_every_update(loopback: Any) -> None:
         await until(lambda: not context.circuits)
         assert not context.circuits_of_host
         assert pv.source is not None
-        assert not pv.source.topics
+        assert not pv.source.subscriptions
 
 
 async def test_one_connection_too_many_from_a_host_is_told_why_and_closed(loopback: Any) -> None:
@@ -198,7 +198,7 @@ async def test_client_that_stops_in_the_middle_leaves_nothing_behind(
         await good.close()
         await until(lambda: not context.circuits)
         assert pv.source is not None
-        assert not pv.source.topics
+        assert not pv.source.subscriptions
 
 
 # --- arrays of any length ---

@@ -286,7 +286,7 @@ async def test_a_client_that_goes_away_is_forgotten(loopback: Loopback) -> None:
         await client.close()
         await until(lambda: not context.circuits)
         assert data.source is not None
-        assert not data.source.topics
+        assert not data.source.subscriptions
         await data.write(2.0)
 
 

@@ -230,7 +230,7 @@ def test_nothing_is_sent_after_the_end() -> None:
     client.turn()
     assert client.taken() == b""
     assert data.source is not None
-    assert not data.source.topics
+    assert not data.source.subscriptions
 
 
 def test_what_has_gathered_is_sent_at_the_end_but_not_into_a_lost_connection() -> None:

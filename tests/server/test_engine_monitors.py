@@ -102,6 +102,19 @@ def test_an_update_is_encoded_once_for_all_who_ask_for_the_same(
         assert [each.p2 for each in client.turn()] == [0, 1]
 
 
+def test_those_who_ask_for_the_same_get_it_one_after_the_other() -> None:
+    data = ChannelDouble(value=0.0)
+    client = Client({"x": data})
+    sid = client.create("x")
+    for id_, data_type in enumerate((6, 20, 34, 6, 20, 6)):
+        client.subscribe(sid, id_=id_, data_type=data_type)
+    put(data, 1.0)
+    assert [each.p2 for each in client.turn()] == [0, 3, 5, 1, 4, 2]
+    client.tell(raw_message(2, 6, 0, sid, 3), raw_message(2, 6, 0, sid, 1))
+    put(data, 2.0)
+    assert [each.p2 for each in client.turn()] == [0, 5, 4, 2]
+
+
 @pytest.mark.parametrize(
     ("flags", "told"),
     [(VALUE, [VALUE, 15]), (LOG, [LOG, 15]), (ALARM, [ALARM, 15]), (PROPERTY, [PROPERTY, 15])],

@@ -145,7 +145,7 @@ def test_a_subscription_that_is_cancelled_while_the_pv_is_read_gets_only_the_con
     assert confirmation.payload == b""
     assert client.open(slow.gates[0], 2.0) == []
     assert slow.source is not None
-    assert not slow.source.topics
+    assert not slow.source.subscriptions
 
 
 def test_a_subscription_may_wait_behind_a_write_that_is_starting() -> None:

@@ -21,6 +21,7 @@ from caproto.server.data import (
     ChannelShort,
     channel,
 )
+from caproto.server.data.encoding import EPOCH
 from caproto.server.data.overriding import NUMBER_METHODS, plain
 from tests.server.fake_shell import Client
 from tests.support.raw_messages import RawMessage, raw_message
@@ -35,6 +36,7 @@ NORMAL, BADCOUNT = 1, 176
 @pytest.fixture(autouse=True)
 def _fixed_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(channel, "now", lambda: NOW)
+    monkeypatch.setattr(channel, "time_ns", lambda: NOW + EPOCH)
 
 
 def run(coroutine: Any) -> None:

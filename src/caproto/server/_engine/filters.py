@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import groupby
 from typing import Protocol
 
 from ..._protocol.enums import SubscriptionType
@@ -228,23 +229,18 @@ class FilteredSource(Source):
         update = self._update(lambda: reply)
         return self._admitted(subscription, update, subscription.mask)
 
-    def publish(
-        self, flags: int, number: float | None = None, alarm: bytes = b"", nanoseconds: int = 0
-    ) -> None:
+    def publish(self, flags: int, number: float | None = None, nanoseconds: int = 0) -> None:
         """Send the current value to every subscription that asks for any of `flags` and lets it through."""
         if not self._make_gates:
             super().publish(flags)
             return
-        for topic in self.topics:
-            if not topic.mask & flags:
-                continue
-            update = self._update(partial(self.encode_or_fail, topic.key))
-            for subscription in list(topic.members):
-                wanted = subscription.mask & flags
-                if wanted:
-                    reply = self._admitted(subscription, update, wanted)
-                    if reply is not None:
-                        subscription.circuit.send_update(subscription, reply)
+        concerned = (each for each in self.subscriptions if each.mask & flags)
+        for key, subscriptions in groupby(concerned, lambda each: each.key):
+            update = self._update(partial(self.encode_or_fail, key))
+            for subscription in subscriptions:
+                reply = self._admitted(subscription, update, subscription.mask & flags)
+                if reply is not None:
+                    subscription.circuit.send_update(subscription, reply)
 
     def _update(self, encode: Callable[[], Reply]) -> Update:
         return Update(self._number(), getattr(self._pv, "utag", 0), encode)
@@ -262,16 +258,16 @@ class FilteredSource(Source):
         """Let a subscription get updates from now on."""
         if subscription not in self._chains:
             self._chains[subscription] = [make() for make in self._make_gates]
-        if not self.topics:
+        if not self.subscriptions:
             _watch(source_of(self._pv), self)
         super().add(subscription)
 
     def remove(self, subscription: Subscription) -> None:
         """Let a subscription get no more updates."""
         self._chains.pop(subscription, None)
-        had_any = bool(self.topics)
+        had_any = bool(self.subscriptions)
         super().remove(subscription)
-        if had_any and not self.topics:
+        if had_any and not self.subscriptions:
             _unwatch(source_of(self._pv), self)
 
 
@@ -280,11 +276,9 @@ class _WatchedSource(Source):
 
     __slots__ = ()
 
-    def publish(
-        self, flags: int, number: float | None = None, alarm: bytes = b"", nanoseconds: int = 0
-    ) -> None:
+    def publish(self, flags: int, number: float | None = None, nanoseconds: int = 0) -> None:
         """Send the current value to all, and to those who see it modified."""
-        super().publish(flags, number, alarm, nanoseconds)
+        super().publish(flags, number, nanoseconds)
         for view in list(self.views or ()):
             view.publish(flags)
 

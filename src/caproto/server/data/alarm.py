@@ -62,8 +62,11 @@ class ChannelAlarm:
         self._must_acknowledge_transient = bool(must_acknowledge_transient)
         self._severity_to_acknowledge = _SEVERITY[severity_to_acknowledge]
         self._alarm_string = alarm_string
-        self.wire: bytes = _wire(status, severity)
+        self.wire: bytes
         """Status and severity in wire form."""
+        self.is_raised: bool
+        """Whether there is an alarm at all."""
+        self._note_state()
 
     @property
     def channels(self) -> list[ChannelState]:
@@ -178,10 +181,15 @@ class ChannelAlarm:
             self._alarm_string = alarm_string
         if self._state() == before:
             return False
-        self.wire = _wire(self._status, self._severity)
+        self._note_state()
         for channel in self.channels:
             channel.forget_encoded()
         return True
+
+    def _note_state(self) -> None:
+        """Prepare what every new value of a PV asks for."""
+        self.wire = _wire(self._status, self._severity)
+        self.is_raised = bool(self._status or self._severity)
 
     def _state(self) -> tuple[Any, ...]:
         return (

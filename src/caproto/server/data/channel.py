@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from time import time_ns
+from typing import Any, ClassVar, TypeAlias
 
 from ..._errors import CaprotoConversionError, CaprotoValueError, Forbidden, SkipWrite
 from ..._protocol.arrays import decode_data
 from ..._protocol.dbr import DBR_TYPES, METADATA_SIZES, NATIVE_TYPES, DbrMetadata
 from ..._protocol.enums import AccessRights, AlarmSeverity, AlarmStatus, ChannelType
 from ..._protocol.status import CAStatus
-from .alarm import NO_ALARM
 from .conversion import as_elements
-from .encoding import epics_time, now
+from .encoding import EPOCH, epics_time, now
 from .overriding import (
     ACCESS_METHODS,
     NUMBER_METHODS,
@@ -28,7 +28,8 @@ __all__ = ["ChannelData"]
 _ALL_RIGHTS = AccessRights.READ | AccessRights.WRITE
 _SETTABLE = ("timestamp", "status", "severity")
 _ALARM_KEYWORDS = frozenset(("status", "severity"))
-_NO_ALARM_WIRE = NO_ALARM.wire
+
+Usual: TypeAlias = tuple[type | None, tuple[float, float] | None]
 
 
 class ChannelData(ChannelState):
@@ -67,8 +68,7 @@ class ChannelData(ChannelState):
     # The values for which nothing has to be done but to keep them and to tell the clients: those of exactly this type,
     # or whole numbers where it is `float`. All of them, or those from the lowest to the highest. Set by the classes of
     # numbers, and for a PV by `find_usual`.
-    _usual_type: Any = None
-    _usual_range: tuple[float, float] | None = None
+    _usual: Usual = (None, None)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -76,8 +76,8 @@ class ChannelData(ChannelState):
         cls._writes_plainly = all_plain(cls, WRITE_METHODS)
         cls.access_is_fixed = all_plain(cls, ACCESS_METHODS)
         cls.takes_scalars = all_plain(cls, TAKING_METHODS)
-        if cls._usual_type is not None and not all_plain(cls, NUMBER_METHODS):
-            cls._usual_type = None
+        if not all_plain(cls, NUMBER_METHODS):
+            cls._usual = (None, None)
 
     # --- what the engine asks ---
 
@@ -207,22 +207,23 @@ class ChannelData(ChannelState):
         """Do what `write` does, for a number that nothing has to be asked about; return False for any other value.
 
         Most values that an IOC writes are such. Until the update for one subscriber waits to be sent,
-        ``await pv.write(value)`` takes 0.75 us this way and 3.5 us in all its steps.
+        ``await pv.write(value)`` takes 0.7 us this way and 5 us in all its steps.
         """
-        kind, usual = type(value), self._usual_type
+        usual, limits = self._usual
+        kind = type(value)
         if kind is not usual and not (kind is int and usual is float):
             return False
-        alarm = (self._alarm or NO_ALARM).wire
-        if alarm != _NO_ALARM_WIRE:  # which may be over with this value
+        alarm = self._alarm
+        if alarm is not None and alarm.is_raised:  # which may be over with this value
             return False
-        limits = self._usual_range
         if limits is not None and not limits[0] <= value <= limits[1]:
             return False
         self._value = value
-        nanoseconds = self.nanoseconds = now()
+        # As `now` does, without the call: 0.05 us.
+        nanoseconds = self.nanoseconds = time_ns() - EPOCH
         source = self.source
         if source is not None:
-            source.publish(flags | VALUE_FLAGS, value, alarm, nanoseconds)
+            source.publish(flags | VALUE_FLAGS, value, nanoseconds)
         return True
 
     def write_now(self, data: Any, data_type: ChannelType, metadata: Any) -> None:
@@ -396,7 +397,7 @@ class ChannelData(ChannelState):
                 return False
         elif not severity and alarm.raised_by is None and not forgive:
             return False
-        if not severity and alarm.wire == _NO_ALARM_WIRE:
+        if not severity and not alarm.is_raised:
             return False  # there is no need for one
         return self.set_alarm(status, severity, raised_by=self if severity else None)
 

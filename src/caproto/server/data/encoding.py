@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .state import ChannelState
 
 __all__ = [
+    "EPOCH",
     "encode_metadata",
     "encode_value",
     "epics_time",
@@ -32,7 +33,8 @@ __all__ = [
 _ALARM_AND_TIME = Struct(">4sII")
 pack_stamp: Callable[[int, int], bytes] = Struct(">II").pack
 _ACKNOWLEDGE = Struct(">HHHH")
-_EPOCH = int(EPICS2UNIX_EPOCH) * SECOND
+EPOCH = int(EPICS2UNIX_EPOCH) * SECOND
+"""In Unix time, in nanoseconds."""
 _LARGEST_FILL = 1 << 24
 _FIRST_STS = ChannelType.STS_STRING
 _FIRST_TIME = ChannelType.TIME_STRING
@@ -110,7 +112,7 @@ def _encode_special(data: ChannelState, data_type: int) -> tuple[bytes, int]:
 
 def now() -> int:
     """Return the current time in nanoseconds since the EPICS epoch."""
-    return time.time_ns() - _EPOCH
+    return time.time_ns() - EPOCH
 
 
 def epics_time(

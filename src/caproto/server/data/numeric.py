@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 from ..._errors import CaprotoConversionError, CaprotoValueError
@@ -12,7 +13,7 @@ from ..._protocol.enums import AlarmSeverity, AlarmStatus, ChannelType, Subscrip
 from ..._protocol.metadata import CONTROL_LIMITS
 from ..._protocol.status import CAStatus
 from .._engine.timed_numbers import number_packer
-from .channel import ChannelData
+from .channel import ChannelData, Usual
 from .conversion import (
     as_elements,
     number_as,
@@ -52,6 +53,12 @@ _UNREADABLE = (str, bytes, type(None))
 _NO_ALARM = (AlarmStatus.NO_ALARM, AlarmSeverity.NO_ALARM)
 _MINOR, _MAJOR = int(AlarmSeverity.MINOR_ALARM), int(AlarmSeverity.MAJOR_ALARM)
 _VALUE_FLAG, _LOG_FLAG = int(SubscriptionType.DBE_VALUE), int(SubscriptionType.DBE_LOG)
+
+
+@lru_cache(maxsize=256)
+def _usual(kind: type | None, limits: tuple[float, float] | None) -> Usual:
+    """Return one pair for all PVs that are alike."""
+    return kind, limits
 
 
 class CannotExceedLimits(CaprotoValueError):
@@ -209,14 +216,15 @@ class ChannelNumeric(ChannelData):
 
     def find_usual(self) -> None:
         """Find out for which values `take_number` is all there is to a write."""
-        cls = type(self)
-        usual = (
+        kind, limits = type(self)._usual
+        if not (
             self.writes_at_once
             and self._max_length == 1
             and not (self._value_atol or self._log_atol)
-        )
-        self.keep("_usual_type", cls._usual_type if usual else None)
-        self.keep("_usual_range", self._range_without_alarm(cls._usual_range))
+        ):
+            kind = None
+        # One attribute, and not left to the class: each that Python looks for there takes 0.04 us more.
+        self._usual = _usual(kind, self._range_without_alarm(limits))
 
     def _range_without_alarm(
         self, limits: tuple[float, float] | None
@@ -385,16 +393,14 @@ class ChannelInteger(ChannelNumeric):
     """A PV of 32-bit integers (DBR_LONG). Parameters as for `ChannelNumeric`."""
 
     data_type = ChannelType.LONG
-    _usual_type = int
-    _usual_range = (-(1 << 31), (1 << 31) - 1)
+    _usual = (int, (-(1 << 31), (1 << 31) - 1))
 
 
 class ChannelShort(ChannelNumeric):
     """A PV of 16-bit integers (DBR_INT, also called DBR_SHORT). Parameters as for `ChannelNumeric`."""
 
     data_type = ChannelType.INT
-    _usual_type = int
-    _usual_range = (-(1 << 15), (1 << 15) - 1)
+    _usual = (int, (-(1 << 15), (1 << 15) - 1))
 
 
 class _ChannelReal(ChannelNumeric):
@@ -442,7 +448,7 @@ class ChannelDouble(_ChannelReal):
     """
 
     data_type = ChannelType.DOUBLE
-    _usual_type = float
+    _usual = (float, None)
 
 
 class ChannelFloat(_ChannelReal):
