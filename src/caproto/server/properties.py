@@ -201,7 +201,7 @@ class PvpropertyData(ChannelData):
         """Find out for which values `take_number` is all there is to a write."""
         super().find_usual()
         if self._followed or self._puts_disabled:
-            self._usual = (None, None)
+            self._usual = (None, self._usual[1])
 
     def _group_has(self, name: str) -> bool:
         """Tell whether the group has a handler of its own for all its PVs."""

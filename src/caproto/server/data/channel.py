@@ -26,6 +26,8 @@ from .state import ALARM_FLAG, VALUE_FLAGS, ChannelState
 __all__ = ["ChannelData"]
 
 _ALL_RIGHTS = AccessRights.READ | AccessRights.WRITE
+# Plain integers: one operation on flags of an enum takes 0.5 us.
+_READ, _WRITE = int(AccessRights.READ), int(AccessRights.WRITE)
 _SETTABLE = ("timestamp", "status", "severity")
 _ALARM_KEYWORDS = frozenset(("status", "severity"))
 
@@ -114,7 +116,7 @@ class ChannelData(ChannelState):
         Forbidden
             If the client may not.
         """
-        if not self.check_access(hostname, username) & AccessRights.READ:
+        if not int(self.check_access(hostname, username)) & _READ:
             raise Forbidden(f"{username}@{hostname} may not read this PV")
         return await self.read(data_type)
 
@@ -166,7 +168,7 @@ class ChannelData(ChannelState):
         Forbidden
             If the client may not.
         """
-        if not self.check_access(hostname, username) & AccessRights.WRITE:
+        if not int(self.check_access(hostname, username)) & _WRITE:
             raise Forbidden(f"{username}@{hostname} may not write this PV")
         return await self.write_from_dbr(data, data_type, metadata, flags=flags)
 
@@ -340,7 +342,8 @@ class ChannelData(ChannelState):
         timestamp = metadata.pop("timestamp", None) if metadata else None
         self.nanoseconds = now() if timestamp is None else epics_time(timestamp)
         # An alarm that is given with the value is the one to have.
-        if not metadata.keys() >= _ALARM_KEYWORDS and self.update_alarm(value, forgive=forgive):
+        given = metadata and metadata.keys() >= _ALARM_KEYWORDS
+        if not given and self.update_alarm(value, forgive=forgive):
             flags |= ALARM_FLAG
         if metadata:
             flags |= self.store_metadata(metadata)
