@@ -6,6 +6,7 @@ import asyncio
 import enum
 import math
 import os
+import socket
 import threading
 from typing import Any
 
@@ -27,6 +28,7 @@ from caproto.server import PVGroup, pvproperty
 from caproto.sync import client as sync_client
 from caproto.testing import FakeIoc, Write, serve
 from caproto.threading import client as threading_client
+from tests.support import free_port, free_ports
 
 
 class Mode(enum.Enum):
@@ -434,6 +436,21 @@ def test_a_port_that_is_taken_is_an_error(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("caproto.asyncio.server.tcp_listeners", fail)
     with pytest.raises(caproto.CaprotoNetworkError, match="no port"), serve({"a": 1}):
         pass
+    assert dict(os.environ) == before
+
+
+def test_a_port_that_somebody_takes_at_the_same_moment_is_left_to_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = dict(os.environ)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", free_port()))
+        ports = iter([taken.getsockname()[1], *free_ports(2)])
+        monkeypatch.setattr("caproto.testing._surroundings._free_port", lambda: next(ports))
+        with serve({"a": 1}) as ioc:
+            assert ioc.port != taken.getsockname()[1]
+            assert os.environ["EPICS_CA_ADDR_LIST"] == f"127.0.0.1:{ioc.port}"
+            assert read("a") == [1]
     assert dict(os.environ) == before
 
 

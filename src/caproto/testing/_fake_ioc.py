@@ -14,6 +14,7 @@ from .._background.loop import BackgroundLoop
 from .._env import ServerSettings
 from .._errors import (
     CaprotoKeyError,
+    CaprotoNetworkError,
     CaprotoRuntimeError,
     CaprotoTimeoutError,
     CaprotoTypeError,
@@ -37,6 +38,7 @@ _ALARMS: dict[str, type[AlarmSeverity] | type[AlarmStatus]] = {
     "status": AlarmStatus,
 }
 _KEEP: Any = object()
+_PORTS_TRIED = 5
 
 
 def serve(pvs: Pvs, *, start: bool = True) -> FakeIoc:
@@ -139,7 +141,7 @@ class FakeIoc:
             for name, pv in self.pvdb.items():
                 watch(pv, name, self)
             if self._start_at_once:
-                self.start()
+                self._start_somewhere()
         except BaseException:
             self.close()
             raise
@@ -184,6 +186,17 @@ class FakeIoc:
     def stop(self) -> None:
         """Stop the server, as if the IOC were shut down: clients are disconnected. The values stay."""
         self._loop().run(self._stop)
+
+    def _start_somewhere(self) -> None:
+        """Start on another port if somebody, such as a test in another process, has taken it since it was found free."""
+        for _ in range(_PORTS_TRIED - 1):
+            try:
+                self.start()
+                return
+            except CaprotoNetworkError:
+                taken, self.port = self.port, surroundings.enter()
+                surroundings.leave(taken)
+        self.start()
 
     async def _start(self) -> None:
         if self.running:
