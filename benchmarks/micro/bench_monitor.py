@@ -33,7 +33,12 @@ def nothing(sub: Any, response: Any) -> None:
     """Only be called."""
 
 
-@pytest.mark.parametrize("callback", [nothing, look])
+def look_at_time(sub: Any, response: Any) -> None:
+    """Look at value and time, as in a log of what happened when."""
+    _ = response.value, response.metadata.timestamp
+
+
+@pytest.mark.parametrize("callback", [nothing, look, look_at_time])
 def test_update_to_inline_callback(
     benchmark: BenchmarkFixture, callback: Callable[[Any, Any], None]
 ) -> None:

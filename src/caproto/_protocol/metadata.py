@@ -227,7 +227,8 @@ class TimeFields(AlarmFields):
     def timestamp(self) -> float:
         """Unix time in seconds."""
         seconds, nanoseconds = _STAMP.unpack_from(self._buffer, 4)
-        return float(seconds + EPICS2UNIX_EPOCH + 1e-9 * nanoseconds)
+        timestamp: float = seconds + EPICS2UNIX_EPOCH + 1e-9 * nanoseconds
+        return timestamp
 
     @timestamp.setter
     def timestamp(self, value: FlexibleTime) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Inbox"]
 
+_new = object.__new__
 _RIGHTS = tuple(AccessRights(bits) for bits in range(4))  # making a member takes 0.5 us
 
 logger: logging.Logger = logging.getLogger("caproto.circ")
@@ -102,8 +103,9 @@ class Inbox:
             sub.recent_head = (
                 None  # a large array can be turned in place, so there must be one message only
             )
-        message = wire(EventAddResponse, head, payload)
-        sub.recent = message
+        # As `wire` does, without the call: 0.03 us.
+        sub.recent = message = _new(EventAddResponse)
+        message._head, message._payload = head, payload
         for sink in sub.sinks:
             sink(sub, message)
 
