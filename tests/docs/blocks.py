@@ -48,7 +48,7 @@ _NOTES = (
     "not run",
 )
 _NOTE = re.compile(rf"<!-- ({'|'.join(_NOTES)})(?:: (.+?))? -->")
-_FENCE = re.compile(r"( *)(```+)(\S*)")
+_FENCE = re.compile(r"( *)(```+)(\S*)(?: .*)?")
 
 
 @dataclass
