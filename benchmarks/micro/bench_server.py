@@ -97,7 +97,7 @@ def test_writes_to_a_handler(benchmark: BenchmarkFixture) -> None:
 
 
 def test_new_value_to_one_subscriber(benchmark: BenchmarkFixture) -> None:
-    """Guards the same for `ChannelData.write` of the IOC itself: the target is 0.9 us."""
+    """Guards the same for `ChannelData.write` of the IOC itself: the target is 1.2 us."""
     data, clients = _subscribed(1)
     assert data.take_number(0.5)
     _bench_one_subscriber(benchmark, data, *clients)

@@ -155,9 +155,9 @@ class SharedBroadcaster:
 
     def start_search(self, name: str, seeker: Seeker, delay: float = 0.0) -> None:
         """Look for `name`; see `caproto.client.host.Searcher`."""
-        self.results.search(name, seeker, self._loop.time() if delay else 0.0, delay)
-        if not self._poll_soon:
-            self._poll_at_end_of_turn()
+        now = self._loop.time() if delay else 0.0  # which matters for a delay only
+        self.results.search(name, seeker, now, delay)
+        self._poll_at_end_of_turn()
 
     def leave_search(self, name: str, seeker: Seeker) -> None:
         """Look for `name` no more, as far as `seeker` is concerned."""

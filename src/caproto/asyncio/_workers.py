@@ -209,21 +209,18 @@ class WorkerPools:
 
     def of_circuit(self, circuit: Circuit) -> WorkerPool | None:
         """Return the threads for the PVs of `circuit`."""
-        address, priority = circuit.address, circuit.priority
-        # Nearly always there is one already: its name is made only if not.
-        return self._pools.get((address, priority)) or self._pool(
-            (address, priority), f"caproto-{address[0]}:{address[1]}"
-        )
+        return self._pool((circuit.address, circuit.priority))
 
     def without_circuit(self) -> WorkerPool | None:
         """Return the threads for PVs that have no circuit yet."""
-        return self._pool(None, "caproto")
+        return self._pool(None)
 
-    def _pool(self, key: Any, name: str) -> WorkerPool | None:
+    def _pool(self, key: Any) -> WorkerPool | None:
         if not self.max_workers:
             return None
         pool = self._pools.get(key)
         if pool is None:
+            name = "caproto" if key is None else "caproto-{}:{}".format(*key[0])
             pool = self._pools[key] = WorkerPool(self._loop, self.max_workers, name)
         return pool
 

@@ -116,24 +116,13 @@ class BulkRequest:
 
     # Three lists, because a tuple for each PV would be one more object that is made, and that the garbage collector
     # looks through.
-    __slots__ = (
-        "_base",
-        "_call",
-        "_circuit",
-        "_command",
-        "_idle_wishes",
-        "bodies",
-        "deadline",
-        "positions",
-        "pvs",
-    )
+    __slots__ = ("_base", "_call", "_circuit", "_command", "bodies", "deadline", "positions", "pvs")
 
     def __init__(self, call: BulkCall, command: int, circuit: Circuit) -> None:
         self._call = call
         self._command = command
         self._circuit = circuit
         self._base = 0
-        self._idle_wishes = circuit.engine.idle_wishes
         self.pvs: list[PVCore] = []
         self.positions: list[int] = []
         self.bodies: list[Body] = []
@@ -164,8 +153,9 @@ class BulkRequest:
         else:
             request = self.single(head[5])
             call.put(position, failure(request, status_from_code(head[4]), "", message))
-        if self._idle_wishes:
-            self._circuit.engine.request_done(self.pv_of(head[5]))
+        engine = self._circuit.engine
+        if engine.idle_wishes:
+            engine.request_done(self.pv_of(head[5]))
 
     def pv_of(self, ioid: int) -> PVCore:
         """Return the PV that the request with this ioid is for."""

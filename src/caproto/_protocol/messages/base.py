@@ -281,7 +281,12 @@ def text_payload(text: str | bytes) -> bytes:
 
 
 def checked_name(name: str) -> bytes:
-    """Encode the name of a PV with its NUL.
+    """Encode the name of a PV with its NUL; raise as `_raw_name` if it cannot be one."""
+    return _raw_name(name) + b"\0"
+
+
+def _raw_name(name: str) -> bytes:
+    """Encode the name of a PV.
 
     Raises
     ------
@@ -306,7 +311,7 @@ def checked_name(name: str) -> bytes:
             f"(it has {len(raw)}), and no NUL",
             pv_name=name,
         )
-    return raw + b"\0"
+    return raw
 
 
 @cache
@@ -321,15 +326,9 @@ def pack_named(command: int, data_type: int, data_count: int, p1: int, p2: int, 
     Raises
     ------
     CaprotoTypeError, CaprotoValueError
-        If it cannot be the name of a PV, as `checked_name`.
+        If it cannot be the name of a PV.
     """
-    try:
-        raw = name.encode("latin-1")
-        usual = 0 < len(raw) <= MAX_RECORD_LENGTH and b"\0" not in raw
-    except (UnicodeEncodeError, AttributeError):
-        usual = False
-    if not usual:
-        raw = checked_name(name)[:-1]
+    raw = _raw_name(name)
     size = (len(raw) | 7) + 1  # with a NUL at least
     return _packer(size)(command, size, data_type, data_count, p1, p2, raw)
 
